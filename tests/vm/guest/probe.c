@@ -1,0 +1,151 @@
+#include "probe.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "args.h"
+
+static const struct command {
+	const char *name;
+	const char *arguments;
+	const char *help;
+	bool takes_number;
+	int (*run)(const struct probe *probe); // negative errno: did not do what it says
+} commands[] = {
+	{"objects", "", "what the fd shows", false, probe_objects},
+	{"flip", "N", "mode-set and flip N times", true, probe_flip},
+	{"flip-rate", "SECONDS", "flip as fast as the events come", true, probe_flip_rate},
+	{"hold", "", "show a filled picture until told to stop", false, probe_hold},
+	{"peek", "", "what is left of the previous picture", false, probe_peek},
+	{"errno-after-release", "", "show, wait for a line, try again", false,
+		probe_errno_after_release},
+	{"storm", "N", "request and close N times", true, probe_storm},
+	{"rpc-latency", "N", "N empty calls to scanoutd", true, probe_rpc_latency},
+	{"ioctl-latency", "N", "N bare leases of the master of --card", true, probe_ioctl_latency},
+	{"handoff", "", "give the lease to a child and exit", false, probe_handoff},
+	{"leave-in-flight", "", "request and exit before the reply", false, probe_leave_in_flight},
+};
+
+static int print_usage(void) {
+	fputs("usage: probe COMMAND [OPTION…]\n\n", stderr);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+		fprintf(stderr, "  %-19s %-8s %s\n", commands[i].name, commands[i].arguments,
+			commands[i].help);
+	}
+	fputs("\nWorks on the lease in $" LEASE_FD_VARIABLE ", or:\n"
+	      "  --request              on one that it requests\n"
+	      "  --scanout ID           of that scanout; storm takes several\n"
+	      "  --label LABEL          with that label\n"
+	      "  --timeout SECONDS      waiting so long for it\n"
+	      "  --card PATH            on a card, as its master\n"
+	      "  --connector NAME       and on that connector\n"
+	      "  --mode WIDTHxHEIGHT    in that mode\n"
+	      "  --fill RRGGBB          in that colour\n"
+	      "  --name NAME            with a readable strip of that name (hold)\n"
+	      "  --scan N               also tries framebuffers 1 to N (peek)\n",
+		stderr);
+	return 2;
+}
+
+static bool parse_option(struct probe *probe, int option) {
+	uint64_t number = 0;
+	bool ok = true;
+
+	switch (option) {
+	case 'r':
+		probe->request = true;
+		break;
+	case 's':
+		ok = probe->n_scanouts < PROBE_MAX_SCANOUTS;
+		if (ok) {
+			probe->scanouts[probe->n_scanouts++] = optarg;
+		}
+		break;
+	case 'l':
+		probe->wish.label = optarg;
+		break;
+	case 't':
+		ok = args_number(optarg, 86400, &number);
+		probe->wish.timeout_usec = number * 1000000;
+		break;
+	case 'c':
+		probe->card = optarg;
+		break;
+	case 'k':
+		probe->connector = optarg;
+		break;
+	case 'm':
+		ok = args_mode(optarg, &probe->width, &probe->height);
+		break;
+	case 'f':
+		ok = args_colour(optarg, &probe->fill);
+		break;
+	case 'n':
+		probe->name = optarg;
+		break;
+	case 'i':
+		ok = args_number(optarg, 100000, &number);
+		probe->scan = (uint32_t)number;
+		break;
+	default:
+		ok = false;
+	}
+	return ok;
+}
+
+static bool parse_options(struct probe *probe, int argc, char **argv) {
+	static const struct option options[] = {
+		{"request", no_argument, NULL, 'r'},
+		{"scanout", required_argument, NULL, 's'},
+		{"label", required_argument, NULL, 'l'},
+		{"timeout", required_argument, NULL, 't'},
+		{"card", required_argument, NULL, 'c'},
+		{"connector", required_argument, NULL, 'k'},
+		{"mode", required_argument, NULL, 'm'},
+		{"fill", required_argument, NULL, 'f'},
+		{"name", required_argument, NULL, 'n'},
+		{"scan", required_argument, NULL, 'i'},
+		{0},
+	};
+	int option;
+
+	while ((option = getopt_long(argc, argv, "", options, NULL)) >= 0) {
+		if (!parse_option(probe, option)) {
+			return false;
+		}
+	}
+	probe->wish.scanout = probe->scanouts[0];
+	return true;
+}
+
+static const struct command *find_command(const char *name) {
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+		if (strcmp(commands[i].name, name) == 0) {
+			return &commands[i];
+		}
+	}
+	return NULL;
+}
+
+int main(int argc, char **argv) {
+	struct probe probe = {.fill = 0x336699};
+	const struct command *command;
+
+	if (!parse_options(&probe, argc, argv) || optind == argc) {
+		return print_usage();
+	}
+	command = find_command(argv[optind++]);
+	if (command == NULL) {
+		return print_usage();
+	}
+	if (command->takes_number &&
+		(optind == argc || !args_number(argv[optind++], 10000000, &probe.number) ||
+			probe.number == 0)) {
+		return print_usage();
+	}
+	if (optind != argc) {
+		return print_usage();
+	}
+	return command->run(&probe) < 0 ? 1 : 0;
+}
