@@ -1,0 +1,53 @@
+"""Which accelerator boots the guest here: tried, not guessed."""
+
+import subprocess
+from pathlib import Path
+
+from image import Image, cache_directory
+
+# The fastest of the models tried; see the table in `tcg()`.
+TCG_CPU = "max"
+PROBE_SECONDS = 10
+
+
+def tcg() -> list[str]:
+    return ["-accel", "tcg,thread=multi", "-cpu", TCG_CPU]
+
+
+def kvm() -> list[str]:
+    return ["-accel", "kvm", "-cpu", "host"]
+
+
+def kvm_boots(image: Image) -> bool:
+    """Boot the kernel to its first process, which ends the machine.
+
+    A usable /dev/kvm is no proof: nested under another hypervisor the kernel may hang before its
+    first line. The verdict holds until the host is booted again.
+    """
+    if not Path("/dev/kvm").exists():
+        return False
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    verdict = cache_directory() / f"kvm-{image.key}-{boot}"
+    if verdict.exists():
+        return verdict.read_text() == "yes"
+    print(f"vm: trying KVM for at most {PROBE_SECONDS} s", flush=True)
+    command = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", *kvm(), "-m", "512",
+               "-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio",
+               "-no-reboot", "-kernel", str(image.kernel), "-initrd", str(image.initrd),
+               "-append", "console=ttyS0 panic=-1 rdinit=/bin/busybox -- poweroff -f"]
+    try:
+        tried = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True,
+                               timeout=PROBE_SECONDS)
+        boots = tried.returncode == 0 and b"reboot: Power down" in tried.stdout
+    except subprocess.TimeoutExpired:
+        boots = False
+    for old in cache_directory().glob("kvm-*"):
+        if not old.name.endswith(boot):
+            old.unlink(missing_ok=True)
+    verdict.write_text("yes" if boots else "no")
+    return boots
+
+
+def arguments(image: Image) -> tuple[str, list[str]]:
+    """The accelerator's name, and QEMU's arguments for it."""
+    return ("kvm", kvm()) if kvm_boots(image) else ("tcg", tcg())
