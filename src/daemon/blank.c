@@ -1,0 +1,88 @@
+#include "blank.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "log.h"
+#include "manager.h"
+#include "worker.h"
+
+/* A blank takes about a millisecond; only somebody else's modeset lock makes it wait. */
+#define BLANK_DEADLINE_USEC 2000000
+
+struct blank_job {
+	struct worker_job job;
+	struct manager *manager;
+	struct scanout *scanout;
+	const struct card_ops *ops;
+	int fd;
+	struct card_objects objects;
+};
+
+static int run(struct worker_job *job) {
+	struct blank_job *blank = (struct blank_job *)job;
+	return blank->ops->blank(blank->fd, &blank->objects);
+}
+
+static void overdue(struct worker_job *job) {
+	struct blank_job *blank = (struct blank_job *)job;
+	log_object(LOG_WARNING, blank->scanout,
+		"Blanking does not come back: a lessee's commit holds a modeset lock. The scanout is "
+		"stuck until it does");
+	manager_set_state(blank->manager, blank->scanout, SCANOUT_STUCK,
+		"blanking waits for a modeset lock");
+	manager_serve_queue(blank->manager);
+}
+
+static void done(struct worker_job *job, int result) {
+	struct blank_job *blank = (struct blank_job *)job;
+	struct manager *manager = blank->manager;
+	struct scanout *scanout = blank->scanout;
+	free(blank);
+
+	/* -ECANCELED: the card is gone, and its scanouts with it; -ENODEV: about to be. */
+	if (result == -ECANCELED || result == -ENODEV) {
+		return;
+	}
+	if (result < 0) {
+		char reason[96];
+		snprintf(reason, sizeof(reason), "blanking failed: %s", strerror(-result));
+		log_object(LOG_ERR, scanout,
+			"Cannot be blanked: %s. It is not given to anybody, since the next holder "
+			"would see the last picture",
+			strerror(-result));
+		manager_set_state(manager, scanout, SCANOUT_STUCK, reason);
+	} else {
+		scanout->mode = (struct card_mode){0};
+		scanout->objects = (struct card_objects){0};
+		scanout->freed = ++manager->n_freed;
+		manager_set_state(manager, scanout, SCANOUT_FREE, "");
+	}
+	manager_serve_queue(manager);
+}
+
+void blank_scanout(struct manager *manager, struct scanout *scanout) {
+	manager_set_state(manager, scanout, SCANOUT_DRAINING, "");
+	struct blank_job *blank = calloc(1, sizeof(*blank));
+	if (blank) {
+		*blank = (struct blank_job){
+			.job = {.run = run,
+				.done = done,
+				.overdue = overdue,
+				.deadline_usec = BLANK_DEADLINE_USEC},
+			.manager = manager,
+			.scanout = scanout,
+			.ops = scanout->card->ops,
+			.fd = scanout->card->fd,
+			.objects = scanout->objects,
+		};
+		if (worker_submit(scanout->card->worker, &blank->job) == 0) {
+			return;
+		}
+		free(blank);
+	}
+	log_object(LOG_ERR, scanout, "Cannot be blanked: out of memory");
+	manager_set_state(manager, scanout, SCANOUT_STUCK, "out of memory");
+}

@@ -1,0 +1,270 @@
+/* struct card_ops on libdrm, sysfs and the kernel's uevents. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xf86drm.h>
+#include <xf86drmMode.h>
+
+#include "card.h"
+#include "card_holder.h"
+#include "common/cleanup.h"
+#include "uevent.h"
+
+static void cleanup_resources(drmModeRes **p) {
+	drmModeFreeResources(*p);
+}
+static void cleanup_plane_resources(drmModePlaneRes **p) {
+	drmModeFreePlaneResources(*p);
+}
+static void cleanup_connector(drmModeConnector **p) {
+	drmModeFreeConnector(*p);
+}
+static void cleanup_encoder(drmModeEncoder **p) {
+	drmModeFreeEncoder(*p);
+}
+static void cleanup_plane(drmModePlane **p) {
+	drmModeFreePlane(*p);
+}
+static void cleanup_crtc(drmModeCrtc **p) {
+	drmModeFreeCrtc(*p);
+}
+static void cleanup_properties(drmModeObjectProperties **p) {
+	drmModeFreeObjectProperties(*p);
+}
+
+static int drm_enumerate(char (*ret)[64], size_t max) {
+	struct dirent **entries;
+	size_t found = 0;
+	int n = scandir("/dev/dri", &entries, NULL, versionsort);
+	if (n < 0) {
+		return errno == ENOENT ? 0 : -errno;
+	}
+	for (int i = 0; i < n; i++) {
+		if (strncmp(entries[i]->d_name, "card", 4) == 0 && found < max) {
+			snprintf(ret[found++], sizeof(*ret), "/dev/dri/%.50s", entries[i]->d_name);
+		}
+		free(entries[i]);
+	}
+	free(entries);
+	return (int)found;
+}
+
+static int drm_open(const char *device, int from_seat) {
+	AUTO_CLOSE int own = -1;
+	int fd = from_seat;
+	if (fd < 0) {
+		/* A lease inherits O_NONBLOCK from the owner's open file, not from the flags of
+		 * CREATE_LEASE (drm_lease.c: file_clone_open). Compositors expect it. */
+		own = fd = open(device, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	}
+	if (fd < 0) {
+		return -errno;
+	}
+	CLEANUP(cleanup_resources) drmModeRes *resources = drmModeGetResources(fd);
+	if (!resources || resources->count_connectors == 0 || resources->count_crtcs == 0) {
+		return -ENXIO;
+	}
+	/* Whoever opens the node while nobody is master becomes master (drm_master_open). */
+	if (!drmIsMaster(fd) && drmSetMaster(fd) < 0) {
+		return errno == EACCES ? -EBUSY : -errno;
+	}
+	/* Before anything else: without it the kernel adds planes to a lease by itself, and
+	 * passing them again is ENOSPC. Not ATOMIC: since Linux 6.6 that hides the cursor planes of
+	 * virtio-gpu from a file without CURSOR_PLANE_HOTSPOT. */
+	if (drmSetClientCap(fd, DRM_CLIENT_CAP_UNIVERSAL_PLANES, 1) < 0) {
+		return -errno;
+	}
+	own = -1;
+	return fd;
+}
+
+static uint32_t crtc_bit(const drmModeRes *resources, uint32_t crtc) {
+	for (int i = 0; i < resources->count_crtcs && i < CARD_MAX_OBJECTS; i++) {
+		if (resources->crtcs[i] == crtc) {
+			return UINT32_C(1) << i;
+		}
+	}
+	return 0;
+}
+
+static struct card_mode to_mode(const drmModeModeInfo *mode) {
+	uint64_t refresh = mode->htotal && mode->vtotal
+		? (uint64_t)mode->clock * 1000000 / ((uint64_t)mode->htotal * mode->vtotal)
+		: (uint64_t)mode->vrefresh * 1000;
+	return (struct card_mode){mode->hdisplay, mode->vdisplay, (uint32_t)refresh};
+}
+
+static void read_connector(
+	int fd, const drmModeRes *resources, const drmModeConnector *c, struct card_connector *ret) {
+	const char *type = drmModeGetConnectorTypeName(c->connector_type);
+	*ret = (struct card_connector){
+		.id = c->connector_id,
+		.connected = c->connection == DRM_MODE_CONNECTED,
+	};
+	snprintf(ret->name, sizeof(ret->name), "%s-%" PRIu32, type ? type : "Unknown",
+		c->connector_type_id);
+	for (int i = 0; i < c->count_encoders; i++) {
+		CLEANUP(cleanup_encoder)
+		drmModeEncoder *encoder = drmModeGetEncoder(fd, c->encoders[i]);
+		if (encoder) {
+			ret->possible_crtcs |= encoder->possible_crtcs;
+			if (encoder->encoder_id == c->encoder_id) {
+				ret->current_crtc =
+					crtc_bit(resources, encoder->crtc_id) ? encoder->crtc_id : 0;
+			}
+		}
+	}
+	if (c->count_modes > 0) {
+		ret->preferred = to_mode(&c->modes[0]);
+	}
+	for (int i = 0; i < c->count_modes; i++) {
+		if (c->modes[i].type & DRM_MODE_TYPE_PREFERRED) {
+			ret->preferred = to_mode(&c->modes[i]);
+			break;
+		}
+	}
+}
+
+static int read_plane(int fd, uint32_t id, struct card_plane *ret) {
+	CLEANUP(cleanup_plane) drmModePlane *plane = drmModeGetPlane(fd, id);
+	CLEANUP(cleanup_properties)
+	drmModeObjectProperties *properties =
+		drmModeObjectGetProperties(fd, id, DRM_MODE_OBJECT_PLANE);
+	if (!plane || !properties) {
+		return -errno;
+	}
+	*ret = (struct card_plane){.id = id, .possible_crtcs = plane->possible_crtcs};
+	for (uint32_t i = 0; i < properties->count_props; i++) {
+		drmModePropertyRes *property = drmModeGetProperty(fd, properties->props[i]);
+		if (property && strcmp(property->name, "type") == 0) {
+			uint64_t type = properties->prop_values[i];
+			ret->type = type == DRM_PLANE_TYPE_PRIMARY ? CARD_PLANE_PRIMARY
+				: type == DRM_PLANE_TYPE_CURSOR    ? CARD_PLANE_CURSOR
+								   : CARD_PLANE_OVERLAY;
+		}
+		drmModeFreeProperty(property);
+	}
+	return 0;
+}
+
+static int drm_snapshot(int fd, struct card_snapshot *ret) {
+	struct card_snapshot s = {0};
+	CLEANUP(cleanup_resources) drmModeRes *resources = drmModeGetResources(fd);
+	CLEANUP(cleanup_plane_resources)
+	drmModePlaneRes *planes = resources ? drmModeGetPlaneResources(fd) : NULL;
+	if (!planes) {
+		return -errno;
+	}
+	for (int i = 0; i < resources->count_crtcs && i < CARD_MAX_OBJECTS; i++) {
+		s.crtcs[s.n_crtcs++] = resources->crtcs[i];
+	}
+	for (int i = 0; i < resources->count_connectors && i < CARD_MAX_OBJECTS; i++) {
+		/* Probes; a connector that nobody ever probed reads "unknown". */
+		CLEANUP(cleanup_connector)
+		drmModeConnector *c = drmModeGetConnector(fd, resources->connectors[i]);
+		if (c) { // else unplugged since GetResources
+			read_connector(fd, resources, c, &s.connectors[s.n_connectors++]);
+		}
+	}
+	for (uint32_t i = 0; i < planes->count_planes && i < CARD_MAX_OBJECTS; i++) {
+		int r = read_plane(fd, planes->planes[i], &s.planes[s.n_planes]);
+		if (r < 0) {
+			return r;
+		}
+		s.n_planes++;
+	}
+	*ret = s;
+	return 0;
+}
+
+static int drm_force_connect(const char *device, const char *connector) {
+	char path[160];
+	snprintf(path, sizeof(path), "/sys/class/drm/%s-%s/status", strrchr(device, '/') + 1,
+		connector);
+	AUTO_CLOSE int fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0 || write(fd, "on", 2) < 0) {
+		return -errno;
+	}
+	return 0;
+}
+
+static int drm_blank(int fd, const struct card_objects *objects) {
+	/* A CRTC that is off shows nothing, but its planes may still name a framebuffer that the
+	 * next lessee could read: everything goes, and is then looked at. */
+	if (drmModeSetCrtc(fd, objects->crtc, 0, 0, 0, NULL, 0, NULL) < 0) {
+		return -errno;
+	}
+	for (unsigned i = 0; i < objects->n_planes; i++) {
+		if (drmModeSetPlane(fd, objects->planes[i], 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) < 0) {
+			return -errno;
+		}
+	}
+	for (unsigned i = 0; i < objects->n_planes; i++) {
+		CLEANUP(cleanup_plane) drmModePlane *plane = drmModeGetPlane(fd, objects->planes[i]);
+		if (!plane) {
+			return -errno;
+		}
+		if (plane->fb_id != 0) {
+			return -EBUSY;
+		}
+	}
+	CLEANUP(cleanup_crtc) drmModeCrtc *crtc = drmModeGetCrtc(fd, objects->crtc);
+	if (!crtc) {
+		return -errno;
+	}
+	return crtc->buffer_id != 0 || crtc->mode_valid ? -EBUSY : 0;
+}
+
+static int drm_read_mode(int fd, uint32_t id, struct card_mode *ret) {
+	CLEANUP(cleanup_crtc) drmModeCrtc *crtc = drmModeGetCrtc(fd, id);
+	if (!crtc) {
+		return -errno;
+	}
+	*ret = crtc->mode_valid ? to_mode(&crtc->mode) : (struct card_mode){0};
+	return 0;
+}
+
+static int drm_create_lease(int fd, const struct card_objects *objects, uint32_t *ret_lessee) {
+	uint32_t ids[2 + CARD_MAX_OBJECTS];
+	int n = 0;
+	if (objects) {
+		ids[n++] = objects->connector;
+		ids[n++] = objects->crtc;
+		for (unsigned i = 0; i < objects->n_planes; i++) {
+			ids[n++] = objects->planes[i];
+		}
+	}
+	return drmModeCreateLease(fd, ids, n, O_CLOEXEC | O_NONBLOCK, ret_lessee);
+}
+
+static int drm_list_lessees(int fd, uint32_t *ret, size_t max) {
+	AUTO_FREE drmModeLesseeListRes *list = drmModeListLessees(fd);
+	if (!list) {
+		return -errno;
+	}
+	for (uint32_t i = 0; i < list->count && i < max; i++) {
+		ret[i] = list->lessees[i];
+	}
+	return (int)list->count;
+}
+
+const struct card_ops card_drm_ops = {
+	.monitor = uevent_open,
+	.read_event = uevent_read,
+	.enumerate = drm_enumerate,
+	.open = drm_open,
+	.describe_master = card_holder_describe,
+	.snapshot = drm_snapshot,
+	.force_connect = drm_force_connect,
+	.blank = drm_blank,
+	.read_mode = drm_read_mode,
+	.create_lease = drm_create_lease,
+	.revoke_lease = drmModeRevokeLease,
+	.list_lessees = drm_list_lessees,
+};

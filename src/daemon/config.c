@@ -1,0 +1,334 @@
+#include "config.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <grp.h>
+#include <ini.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+
+/* A holder that asks in a loop must not be able to empty the card. */
+#define DEFAULT_MAX_PER_HOLDER 4
+
+struct parser {
+	struct config *config;
+	const char *path;
+	FILE *file;
+	int line;
+	bool in_line; // the last chunk that was read did not end its line
+	unsigned seen; // bit per key, to refuse one that stands twice in a file
+	char *error;
+	size_t error_size;
+};
+
+static void free_list(char **list) {
+	for (char **p = list; p && *p; p++) {
+		free(*p);
+	}
+	free(list);
+}
+
+void config_finish(struct config *config) {
+	free_list(config->devices);
+	free_list(config->exclude);
+	free(config->admin_group);
+	*config = (struct config){0};
+}
+
+/* Remembers the first thing that is wrong. Returns 0, inih's sign to stop. */
+__attribute__((format(printf, 2, 3))) static int fail(
+	struct parser *parser, const char *format, ...) {
+	if (parser->error[0] != '\0') {
+		return 0;
+	}
+	int n = snprintf(parser->error, parser->error_size, "%s:%d: ", parser->path, parser->line);
+	if (n >= 0 && (size_t)n < parser->error_size) {
+		va_list args;
+		va_start(args, format);
+		vsnprintf(parser->error + n, parser->error_size - n, format, args);
+		va_end(args);
+	}
+	return 0;
+}
+
+/* Splits at white space. An empty value gives an empty list. */
+static int split(const char *value, char ***ret) {
+	size_t n = 0;
+	char **list = calloc(strlen(value) / 2 + 2, sizeof(*list));
+	if (!list) {
+		return -ENOMEM;
+	}
+	for (const char *p = value; *(p += strspn(p, " \t")) != '\0';) {
+		size_t length = strcspn(p, " \t");
+		list[n] = strndup(p, length);
+		if (!list[n++]) {
+			free_list(list);
+			return -ENOMEM;
+		}
+		p += length;
+	}
+	*ret = list;
+	return 0;
+}
+
+static int set_devices(struct parser *parser, const char *value) {
+	char **list = NULL;
+	if (strcmp(value, "auto") != 0) {
+		if (split(value, &list) < 0) {
+			return fail(parser, "Out of memory");
+		}
+		for (char **p = list; *p || p == list; p++) {
+			if (!*p || strncmp(*p, "/dev/dri/card", 13) != 0) {
+				int r = fail(parser,
+					"Devices=%s is not allowed: it is 'auto' or a list of paths "
+					"such as /dev/dri/card0",
+					value);
+				free_list(list);
+				return r;
+			}
+		}
+	}
+	free_list(parser->config->devices);
+	parser->config->devices = list;
+	return 1;
+}
+
+static int set_seat(struct parser *parser, const char *value) {
+	static const char *const names[] = {"auto", "libseat", "none"};
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(value, names[i]) == 0) {
+			parser->config->seat = (enum config_seat)i;
+			return 1;
+		}
+	}
+	return fail(parser, "Seat=%s is not allowed: it is 'auto', 'libseat' or 'none'", value);
+}
+
+static int set_force_connect(struct parser *parser, const char *value) {
+	bool yes = strcmp(value, "yes") == 0;
+	if (!yes && strcmp(value, "no") != 0) {
+		return fail(parser, "ForceConnect=%s is not allowed: it is 'yes' or 'no'", value);
+	}
+	parser->config->force_connect = yes;
+	return 1;
+}
+
+static int set_exclude(struct parser *parser, const char *value) {
+	char **list;
+	if (split(value, &list) < 0) {
+		return fail(parser, "Out of memory");
+	}
+	for (char **p = list; *p; p++) {
+		if (strncmp(*p, "card", 4) != 0 || !strchr(*p, '-')) {
+			fail(parser,
+				"Exclude=%s is not allowed: it is a list of scanout ids such as "
+				"card0-Virtual-1",
+				*p);
+			free_list(list);
+			return 0;
+		}
+	}
+	free_list(parser->config->exclude);
+	parser->config->exclude = list;
+	return 1;
+}
+
+static int set_admin_group(struct parser *parser, const char *value) {
+	struct group *group = value[0] != '\0' ? getgrnam(value) : NULL;
+	if (value[0] != '\0' && !group) {
+		return fail(parser,
+			"AdminGroup=%s is not allowed: there is no such group. Create it with "
+			"'groupadd --system %s' or leave the value empty",
+			value, value);
+	}
+	char *copy = group ? strdup(value) : NULL;
+	if (group && !copy) {
+		return fail(parser, "Out of memory");
+	}
+	free(parser->config->admin_group);
+	parser->config->admin_group = copy;
+	parser->config->admin_gid = group ? group->gr_gid : (gid_t)-1;
+	return 1;
+}
+
+static int set_max_per_holder(struct parser *parser, const char *value) {
+	char *end;
+	errno = 0;
+	unsigned long number = strtoul(value, &end, 10);
+	if (value[0] < '0' || value[0] > '9' || *end != '\0' || errno || number < 1 ||
+		number > 4096) {
+		return fail(parser,
+			"MaxPerHolder=%s is not allowed: it is a number from 1 to 4096", value);
+	}
+	parser->config->max_per_holder = (unsigned)number;
+	return 1;
+}
+
+static const struct {
+	const char *section, *name;
+	int (*set)(struct parser *parser, const char *value);
+} keys[] = {
+	{"Card", "Devices", set_devices},
+	{"Card", "Seat", set_seat},
+	{"Card", "ForceConnect", set_force_connect},
+	{"Scanouts", "Exclude", set_exclude},
+	{"Policy", "AdminGroup", set_admin_group},
+	{"Policy", "MaxPerHolder", set_max_per_holder},
+};
+
+static bool known_section(const char *name, size_t length) {
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if (strlen(keys[i].section) == length &&
+			memcmp(keys[i].section, name, length) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static int handle_key(void *user, const char *section, const char *name, const char *value) {
+	struct parser *parser = user;
+	char allowed[128] = "";
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if (strcmp(section, keys[i].section) != 0) {
+			continue;
+		}
+		if (strcmp(name, keys[i].name) == 0) {
+			if (parser->seen & 1u << i) {
+				return fail(parser, "%s= stands twice in this file", name);
+			}
+			parser->seen |= 1u << i;
+			return keys[i].set(parser, value);
+		}
+		size_t n = strlen(allowed);
+		snprintf(allowed + n, sizeof(allowed) - n, "%s%s=", n ? ", " : "", keys[i].name);
+	}
+	if (section[0] == '\0') {
+		return fail(parser, "%s= stands before any section: [Card], [Scanouts] or [Policy]",
+			name);
+	}
+	return fail(parser, "[%s] has no key %s=; it has %s", section, name, allowed);
+}
+
+/*
+ * inih's reader: counts the lines, and looks at section headers itself, since inih tells of a
+ * section only when it has a key.
+ */
+static char *read_line(char *buffer, int size, void *stream) {
+	struct parser *parser = stream;
+	char *text = fgets(buffer, size, parser->file);
+	if (!text) {
+		return NULL;
+	}
+	bool starts_line = !parser->in_line;
+	parser->in_line = !strchr(text, '\n');
+	if (!starts_line) {
+		return text;
+	}
+	parser->line++;
+	const char *p = text + strspn(text, " \t");
+	if (*p == '[') {
+		size_t length = strcspn(p + 1, "]\n");
+		if (p[1 + length] == ']' && !known_section(p + 1, length)) {
+			fail(parser, "unknown section [%.*s]: it is [Card], [Scanouts] or [Policy]",
+				(int)length, p + 1);
+			return NULL;
+		}
+	}
+	return text;
+}
+
+static int load_file(struct parser *parser, const char *path) {
+	parser->path = path;
+	parser->line = 0;
+	parser->in_line = false;
+	parser->seen = 0;
+	AUTO_FCLOSE FILE *file = fopen(path, "re");
+	if (!file) {
+		if (errno == ENOENT) {
+			return 0;
+		}
+		int r = -errno;
+		fail(parser, "cannot be read: %m");
+		return r;
+	}
+	parser->file = file;
+
+	ini_allow_multiline = false;
+	ini_allow_inline_comments = false;
+	ini_use_stack = false; // long lines: grow the buffer instead of cutting at 200 bytes
+	ini_allow_realloc = true;
+	ini_max_line = 65536;
+	ini_stop_on_first_error = true;
+	int r = ini_parse_stream(read_line, parser, handle_key, parser);
+	if (r != 0) {
+		fail(parser, "this is neither a [Section], a Key=value nor a # comment");
+	}
+	if (ferror(file)) {
+		fail(parser, "cannot be read: it is a directory or the disk failed");
+	}
+	return parser->error[0] != '\0' ? -EINVAL : 0;
+}
+
+static int only_conf(const struct dirent *entry) {
+	size_t length = strlen(entry->d_name);
+	return entry->d_name[0] != '.' && length > 5 &&
+		strcmp(entry->d_name + length - 5, ".conf") == 0;
+}
+
+static int load_drop_ins(struct parser *parser, const char *path) {
+	char directory[PATH_MAX], file[PATH_MAX + 257];
+	struct dirent **entries;
+
+	snprintf(directory, sizeof(directory), "%s.d", path);
+	int n = scandir(directory, &entries, only_conf, alphasort);
+	if (n < 0) {
+		if (errno == ENOENT) {
+			return 0;
+		}
+		int r = -errno;
+		parser->path = directory;
+		parser->line = 0;
+		fail(parser, "cannot be read: %m");
+		return r;
+	}
+	int r = 0;
+	for (int i = 0; i < n; i++) {
+		if (r == 0) {
+			snprintf(file, sizeof(file), "%s/%s", directory, entries[i]->d_name);
+			r = load_file(parser, file);
+		}
+		free(entries[i]);
+	}
+	free(entries);
+	return r;
+}
+
+int config_load(const char *path, struct config *ret, char *error, size_t error_size) {
+	CLEANUP(config_finish)
+	struct config config = {
+		.seat = CONFIG_SEAT_AUTO,
+		.force_connect = true,
+		.admin_gid = (gid_t)-1,
+		.max_per_holder = DEFAULT_MAX_PER_HOLDER,
+	};
+	struct parser parser = {.config = &config, .error = error, .error_size = error_size};
+	error[0] = '\0';
+
+	int r = load_file(&parser, path);
+	if (r == 0) {
+		r = load_drop_ins(&parser, path);
+	}
+	if (r < 0) {
+		return r;
+	}
+	*ret = config;
+	config = (struct config){0};
+	return 0;
+}

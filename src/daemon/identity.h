@@ -1,0 +1,44 @@
+/* Who is asking: the sender of a D-Bus message, as the kernel and the bus know it. */
+#ifndef SCANOUTD_IDENTITY_H
+#define SCANOUTD_IDENTITY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <systemd/sd-bus.h>
+
+#define IDENTITY_MAX_GROUPS 64
+
+struct identity {
+	uid_t uid;
+	pid_t pid;
+	gid_t groups[IDENTITY_MAX_GROUPS];
+	size_t n_groups;
+	char engine[16];     // "docker", "podman", …; empty outside a container
+	char container[129]; // the engine's name or id of it; empty outside a container
+	char unit[129];      // systemd unit the process runs in; may be empty
+};
+
+/*
+ * Asks the bus who sent the message and reads the container from the sender's cgroup.
+ * Returns 0, or a negative errno if the sender is gone or cannot be named: then it must be
+ * refused.
+ */
+int identity_of_sender(sd_bus_message *message, struct identity *ret);
+
+/*
+ * Reads container, engine and unit out of the text of /proc/PID/cgroup. Pure.
+ * Knows docker, podman, containerd and CRI-O (Kubernetes), systemd-nspawn and LXC, each with the
+ * systemd and the cgroupfs driver.
+ */
+void identity_parse_cgroup(const char *text, struct identity *identity);
+
+/* Whether both are the same holder: the same uid in the same container (or both in none). */
+bool identity_same_holder(const struct identity *a, const struct identity *b);
+
+bool identity_in_container(const struct identity *identity);
+
+/* "podman container 0123456789ab, uid 0, pid 17" for log lines and messages. */
+const char *identity_describe(const struct identity *identity, char *buffer, size_t size);
+
+#endif

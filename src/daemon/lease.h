@@ -1,0 +1,52 @@
+/* A scanout in somebody's hands, and the table of them. */
+#ifndef SCANOUTD_LEASE_H
+#define SCANOUTD_LEASE_H
+
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "identity.h"
+#include "scanout.h"
+
+enum lease_end_reason {
+	LEASE_RELEASED, // its holder asked
+	LEASE_REVOKED,  // an admin asked
+	LEASE_CLOSED,   // the last copy of the fd was closed
+	LEASE_UNPLUGGED,
+	LEASE_DEVICE_GONE,
+};
+
+struct lease {
+	struct scanout *scanout;
+	uint32_t lessee; // the kernel's id; reused by the kernel once the lessee is gone
+	uint64_t generation;
+	struct identity holder;
+	char label[SCANOUT_LABEL_MAX + 1]; // may be empty
+	TAILQ_ENTRY(lease) link;           // lease_table::leases
+};
+
+struct lease_table {
+	TAILQ_HEAD(lease_list, lease) leases; // lease.link
+	uint64_t last_generation;
+};
+
+void lease_table_init(struct lease_table *table);
+/* Forgets all leases; the kernel's are untouched. */
+void lease_table_finish(struct lease_table *table);
+
+/* An empty lease, in no table: the allocation that may fail, before the kernel's part. */
+struct lease *lease_new(const struct identity *holder, const char *label);
+/* Enters it: the scanout is leased from now on. Cannot fail. */
+void lease_begin(struct lease_table *table, struct lease *lease, struct scanout *scanout,
+	uint32_t lessee);
+/* Takes it out of the table and off its scanout, and frees it. NULL is fine. */
+void lease_destroy(struct lease_table *table, struct lease *lease);
+
+struct lease *lease_find_label(
+	const struct lease_table *table, const struct identity *holder, const char *label);
+unsigned lease_count_held(const struct lease_table *table, const struct identity *holder);
+
+/* "released", "revoked", "closed", "unplugged", "device-gone". */
+const char *lease_end_reason_name(enum lease_end_reason reason);
+
+#endif

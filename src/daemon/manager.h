@@ -1,0 +1,79 @@
+/*
+ * The root object: cards, scanouts, leases and the queue, with the one path on which a lease
+ * begins and the one on which it ends. Knows nothing of D-Bus: who wants to hear of changes
+ * registers an observer.
+ */
+#ifndef SCANOUTD_MANAGER_H
+#define SCANOUTD_MANAGER_H
+
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+
+#include "card.h"
+#include "config.h"
+#include "lease.h"
+#include "queue.h"
+#include "refusal.h"
+#include "scanout.h"
+
+/* What is told to the world above. `lease` and `scanout` are borrowed. */
+struct manager_observer {
+	void (*added)(void *data, struct scanout *scanout);
+	void (*removed)(void *data, struct scanout *scanout);
+	void (*changed)(void *data, struct scanout *scanout);
+	void (*leased)(void *data, struct lease *lease);
+	void (*ended)(void *data, struct scanout *scanout, enum lease_end_reason reason);
+};
+
+struct manager {
+	sd_event *event;
+	const struct card_ops *ops;
+	struct config config;
+	TAILQ_HEAD(card_list, card) cards; // card.link
+	struct lease_table leases;
+	struct queue queue;
+	bool paused; // the seat is disabled: the card is somebody else's for now
+	bool stopping;
+	unsigned preparing; // cards that were opened and whose scanouts do not exist yet
+	uint64_t n_freed;
+	const struct manager_observer *observer; // may be NULL
+	void *observer_data;
+};
+
+/* Takes over the config. */
+void manager_init(struct manager *manager, sd_event *event, const struct card_ops *ops,
+	struct config *config);
+/* Refuses who waits, forgets leases, closes cards. */
+void manager_finish(struct manager *manager);
+
+/*
+ * Answers a request: at once, or later if it has to wait; `reply` is called exactly once, except
+ * after manager_cancel(). Returns the waiter in the second case, else NULL.
+ */
+struct waiter *manager_request(struct manager *manager, const struct wish *wish,
+	const struct identity *identity, grant_fn reply, void *data);
+/* The caller went away: no reply any more. */
+void manager_cancel(struct manager *manager, struct waiter *waiter);
+
+/*
+ * Ends the lease on a scanout for its holder or an admin. `id` is a scanout's id, optionally with
+ * "#GENERATION": then nobody else's later lease is touched.
+ */
+enum refusal_code manager_release(struct manager *manager, const struct identity *identity,
+	const char *id, struct refusal *ret);
+
+/* The one end path: revokes what the kernel still has, blanks, frees the scanout, tells. */
+void manager_end_lease(struct manager *manager, struct lease *lease, enum lease_end_reason reason);
+
+/* Gives what is free to those who wait. */
+void manager_serve_queue(struct manager *manager);
+
+void manager_set_state(struct manager *manager, struct scanout *scanout,
+	enum scanout_state state, const char *reason);
+
+struct scanout *manager_find_scanout(struct manager *manager, const char *id);
+struct card *manager_find_card(struct manager *manager, const char *device);
+/* How many scanouts there are, and how many of them are free. */
+void manager_count(const struct manager *manager, unsigned *ret_total, unsigned *ret_free);
+
+#endif

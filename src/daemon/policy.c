@@ -1,0 +1,51 @@
+#include "policy.h"
+
+#include <string.h>
+
+bool policy_is_admin(const struct config *config, const struct identity *identity) {
+	if (identity_in_container(identity)) {
+		return false;
+	}
+	if (identity->uid == 0) {
+		return true;
+	}
+	if (!config->admin_group) {
+		return false;
+	}
+	for (size_t i = 0; i < identity->n_groups; i++) {
+		if (identity->groups[i] == config->admin_gid) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool policy_is_excluded(const struct config *config, const char *scanout_id) {
+	for (char **p = config->exclude; p && *p; p++) {
+		if (strcmp(*p, scanout_id) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+enum refusal_code policy_check_request(const struct config *config, const struct identity *identity,
+	unsigned held, struct refusal *ret) {
+	if (policy_is_admin(config, identity) || held < config->max_per_holder) {
+		return REFUSAL_NONE;
+	}
+	return refusal_set(ret, REFUSAL_QUOTA,
+		"You hold or wait for %u scanouts, and MaxPerHolder= is %u. Release one first, or ask "
+		"the admin to raise MaxPerHolder= in scanoutd.conf.",
+		held, config->max_per_holder);
+}
+
+enum refusal_code policy_check_release(const struct config *config, const struct identity *identity,
+	const struct identity *holder, struct refusal *ret) {
+	if (policy_is_admin(config, identity) || identity_same_holder(identity, holder)) {
+		return REFUSAL_NONE;
+	}
+	return refusal_set(ret, REFUSAL_NOT_HOLDER,
+		"Another holder has this scanout. Only its holder or an admin may release it; "
+		"'scanoutctl list' as an admin shows who that is.");
+}

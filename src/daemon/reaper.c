@@ -1,0 +1,49 @@
+#include "reaper.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "log.h"
+#include "manager.h"
+
+/* A lessee needs a CRTC of its own, so there are never more. */
+#define MAX_LESSEES CARD_MAX_OBJECTS
+
+static bool contains(const uint32_t *list, size_t n, uint32_t value) {
+	for (size_t i = 0; i < n; i++) {
+		if (list[i] == value) {
+			return true;
+		}
+	}
+	return false;
+}
+
+int reaper_reconcile(struct manager *manager, struct card *card) {
+	uint32_t lessees[MAX_LESSEES];
+	struct lease *dead[MAX_LESSEES];
+	size_t n_dead = 0;
+
+	int n = card->ops->list_lessees(card->fd, lessees, MAX_LESSEES);
+	if (n < 0) {
+		log_error("%s: Cannot list the lessees: %s", card->device, strerror(-n));
+		return n;
+	}
+	if (n > MAX_LESSEES) {
+		log_error("%s: %d lessees, but at most %d CRTCs", card->device, n, MAX_LESSEES);
+		return -EPROTO;
+	}
+
+	/* Collect first, then end: ending changes the table. */
+	struct lease *lease;
+	TAILQ_FOREACH(lease, &manager->leases.leases, link) {
+		if (lease->scanout->card == card && n_dead < MAX_LESSEES &&
+			!contains(lessees, (size_t)n, lease->lessee)) {
+			dead[n_dead++] = lease;
+		}
+	}
+	for (size_t i = 0; i < n_dead; i++) {
+		manager_end_lease(manager, dead[i], LEASE_CLOSED);
+	}
+	return 0;
+}

@@ -1,0 +1,56 @@
+/* What is leased as one: a connector, with the CRTC and planes that drive it while leased. */
+#ifndef SCANOUTD_SCANOUT_H
+#define SCANOUTD_SCANOUT_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "card.h"
+
+#define SCANOUT_LABEL_MAX 64
+
+struct lease;
+
+enum scanout_state {
+	SCANOUT_FREE,
+	SCANOUT_LEASED,
+	SCANOUT_DRAINING, // the lease ended, the worker is blanking
+	SCANOUT_STUCK,    // blanking fails or waits for a lock that somebody holds
+	SCANOUT_EXCLUDED, // by Exclude=
+	SCANOUT_ABSENT,   // the host has not connected it, and ForceConnect=no
+};
+
+struct scanout {
+	char id[64]; // "card0-Virtual-3"
+	struct card *card;
+	uint32_t connector;
+	unsigned index; // the host's head number, from 0
+
+	enum scanout_state state;
+	char reason[96]; // why it is stuck; else empty
+	uint64_t since;  // of this state, µs CLOCK_REALTIME
+	struct lease *lease;
+	uint64_t generation;         // of its last lease; never used twice in a daemon's life
+	struct card_objects objects; // of the lease, or being blanked
+	struct card_mode mode;       // what it showed when last looked at
+
+	char last_label[SCANOUT_LABEL_MAX + 1];
+	uint64_t freed; // a counter: the least recently freed one is the best to reuse
+
+	TAILQ_ENTRY(scanout) link; // card::scanouts
+};
+
+const char *scanout_state_name(enum scanout_state state);
+
+/* Whether the objects are in somebody's hands or not yet blanked. */
+bool scanout_is_taken(const struct scanout *scanout);
+
+/*
+ * Which of two free scanouts suits a request with this label (NULL: none) better: the one that
+ * had the label last; else one that no label was on; else the one that is free for longer.
+ * Pure. Returns whether `a` is better than `b`.
+ */
+bool scanout_suits_better(const struct scanout *a, const struct scanout *b, const char *label);
+
+#endif
