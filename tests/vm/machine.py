@@ -272,14 +272,14 @@ class Machine:
         self._shell().pull(remote, local)
 
     def journal(self, unit: str, since: str | None = None) -> str:
-        """A unit's journal of this boot; `since` is a cursor of `journal_cursor()`."""
-        after = ["--after-cursor", since] if since else []
+        """A unit's journal of this boot; `since` is a value of now()."""
+        later = ["--since", since] if since else []
         return self.run(["journalctl", "-b", "--no-pager", "-o", "short-monotonic", "-u", unit,
-                         *after]).out
+                         *later]).out
 
-    def journal_cursor(self) -> str:
-        shown = self.run("journalctl -b -n 0 --show-cursor").out
-        return shown.partition("cursor: ")[2].strip()
+    def now(self) -> str:
+        """The guest's clock, in the words of journalctl."""
+        return self.run("date +@%s.%6N").out.strip()
 
     def _shell(self) -> Shell:
         if self.shell is None:

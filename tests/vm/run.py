@@ -22,16 +22,19 @@ from types import ModuleType
 HERE = Path(__file__).resolve().parent
 DAEMON = "scanoutd.service"
 TEST_SECONDS = 60
-# Tests are told apart by what runs in sshd's cgroup, which all their commands share; the session
-# that lists them and the connection itself stay.
-LEFT_OVER = r"""
+# Ends what a test left running and names it: all that is in sshd's cgroup, where every command
+# of the host starts, but for sshd itself, the keeper of the connection and this very shell; then
+# all containers.
+TIDY = r"""
 group=/sys/fs/cgroup$(cut -d: -f3 /proc/$PPID/cgroup)
 for pid in $(cat $group/cgroup.procs); do
-    read -r name < /proc/$pid/comm 2>/dev/null || continue
-    case "$name" in sshd|cat) continue;; esac
-    [ $pid = $$ ] && continue
-    echo "$pid $(tr '\0' ' ' < /proc/$pid/cmdline)"
+    read -r name 2>/dev/null </proc/$pid/comm || continue
+    [ "$name" = sshd ] || [ $pid = $$ ] || [ $pid = KEEPER ] || {
+        echo "$pid $(tr '\0' ' ' </proc/$pid/cmdline)"
+        kill -KILL $pid
+    }
 done
+[ -z "$(ls /run/crun 2>/dev/null)" ] || podman ps --all --quiet | xargs -r podman rm -f -t 0
 """
 
 sys.dont_write_bytecode = True
@@ -150,7 +153,7 @@ class Suite:
                 traceback.print_exc()
 
     def run_one(self, test: Test, vm: Machine, ready: set[str]) -> str | None:
-        since = vm.journal_cursor()
+        since = vm.now()
         failure = None
         if test.module.__name__ not in ready:
             setup = getattr(test.module, "setup", None)
@@ -164,7 +167,7 @@ class Suite:
             return f"{failure or ''}\n{vm.why_dead()}"
         left_over = tidy(vm)
         if failure is None and left_over:
-            failure = f"left behind:\n{left_over}"
+            failure = f"still leased after the test:\n{left_over}"
         if failure is not None:
             failure += (f"\n--- journal of {DAEMON} since the test began\n"
                         f"{vm.journal(DAEMON, since)}--- console\n{vm.console_tail(8)}")
@@ -198,17 +201,14 @@ def held(vm: Machine) -> list[str]:
 
 
 def tidy(vm: Machine) -> str:
-    """End what the test left running; what was still leased after that, which is a failure."""
+    """End what the test left running. What it says is still leased after that is a failure."""
     try:
-        processes = vm.run(LEFT_OVER).out.splitlines()
-        containers = vm.run("ls /run/libpod /run/crun 2>/dev/null | grep -q . && "
-                            "podman ps -aq | xargs -r podman rm -f -t 0", check=False, timeout=120)
-        if processes:
-            vm.run("kill -KILL " + " ".join(line.split()[0] for line in processes), check=False)
-        until = time.monotonic() + (5 if processes or containers.out else 2)
+        ended = vm.run(TIDY.replace("KEEPER", vm.shell.keeper), timeout=120).out
+        until = time.monotonic() + 5
         while (rows := held(vm)) and time.monotonic() < until:
             time.sleep(0.1)
-        return "\n".join(rows + (["while these still ran:", *processes] if rows else []))
+        return "\n".join(rows + [f"though these were ended:\n{ended}" if ended else ""]
+                         if rows else [])
     except (GuestError, ValueError, KeyError) as error:
         return f"cannot tell what is left: {error}"
 

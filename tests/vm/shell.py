@@ -43,7 +43,10 @@ def wrapped(cmd: str | list) -> str:
 
 class Shell:
     def __init__(self, image: Image, port: int, directory: Path, why_dead: Callable[[], str | None]):
-        """`why_dead` names the reason once the machine itself is gone, so errors can tell."""
+        """`why_dead` names the reason once the machine itself is gone, so errors can tell.
+
+        `keeper` is the pid of the one command in the guest that is not to be ended.
+        """
         self.why_dead = why_dead
         self.options = ["-F", "/dev/null", "-S", str(directory / "ssh"), "-p", str(port),
                         "-i", str(image.ssh_key)]
@@ -55,15 +58,17 @@ class Shell:
         # The connection lives as long as its first command, `cat`, which ends when this process
         # does, however it does: the pipe is closed.
         self.master = subprocess.Popen(
-            ["ssh", "-M", *self.options, "127.0.0.1", "echo up; cat >/dev/null"],
+            ["ssh", "-M", *self.options, "127.0.0.1", wrapped(["cat"])],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        if self.master.stdout.readline() != b"up\n":
+        self.keeper = text(self.master.stdout.readline()).strip()
+        if not self.keeper:
             self.master.stdin.close()
             raise GuestError(self.why_dead() or "no ssh connection to the guest: "
                              + text(self.master.stderr.read()).strip())
 
     def command(self, cmd: str | list) -> list[str]:
-        return ["ssh", *self.options, "127.0.0.1", wrapped(cmd)]
+        # Should the connection be gone, fail: left to itself, ssh would open another.
+        return ["ssh", *self.options, "-o", "ProxyCommand=false", "127.0.0.1", wrapped(cmd)]
 
     def close(self):
         self.master.stdin.close()
