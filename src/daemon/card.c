@@ -14,7 +14,7 @@
 #include "worker.h"
 
 int card_new(const struct card_ops *ops, sd_event *event, const char *device, int fd,
-	int seat_device, struct card **ret) {
+	struct card **ret) {
 	struct card *card = calloc(1, sizeof(*card));
 	if (!card) {
 		return -ENOMEM;
@@ -22,7 +22,6 @@ int card_new(const struct card_ops *ops, sd_event *event, const char *device, in
 	card->ops = ops;
 	snprintf(card->device, sizeof(card->device), "%s", device);
 	card->name = strrchr(card->device, '/') ? strrchr(card->device, '/') + 1 : card->device;
-	card->seat_device = seat_device;
 	TAILQ_INIT(&card->scanouts);
 	struct stat st;
 	if (fstat(fd, &st) == 0) {

@@ -120,7 +120,6 @@ struct card {
 	const char *name; // "card0", inside device
 	uint32_t major, minor;
 	int fd;
-	int seat_device; // libseat's id of fd, or -1 if the fd is our own
 	struct worker *worker;
 	struct card_snapshot snapshot;
 	bool ready;      // prepared; its scanouts exist
@@ -133,7 +132,7 @@ struct card {
 
 /* Takes over `fd` on success only. */
 int card_new(const struct card_ops *ops, sd_event *event, const char *device, int fd,
-	int seat_device, struct card **ret);
+	struct card **ret);
 /* Closes the fd, which ends all leases in the kernel. The worker must be gone. NULL is fine. */
 void card_destroy(struct card *card);
 

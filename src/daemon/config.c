@@ -33,6 +33,26 @@ static void free_list(char **list) {
 	free(list);
 }
 
+int config_copy_list(char *const *list, char ***ret) {
+	size_t n = 0;
+	while (list && list[n]) {
+		n++;
+	}
+	char **copy = calloc(n + 1, sizeof(*copy));
+	if (!copy) {
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < n; i++) {
+		copy[i] = strdup(list[i]);
+		if (!copy[i]) {
+			free_list(copy);
+			return -ENOMEM;
+		}
+	}
+	*ret = copy;
+	return 0;
+}
+
 void config_finish(struct config *config) {
 	free_list(config->devices);
 	free_list(config->exclude);

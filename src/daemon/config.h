@@ -33,6 +33,9 @@ struct config {
  */
 int config_load(const char *path, struct config *ret, char *error, size_t error_size);
 
+/* A deep copy of a NULL-terminated list, which may be NULL. */
+int config_copy_list(char *const *list, char ***ret);
+
 void config_finish(struct config *config);
 
 #endif

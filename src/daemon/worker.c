@@ -24,6 +24,7 @@ struct worker {
 	pthread_cond_t changed;
 	/* Under the lock: */
 	struct job_list waiting, finished; // worker_job.link
+	struct worker_job *running;        // may be NULL
 	bool stop, gone;
 };
 
@@ -47,9 +48,11 @@ static void *run_jobs(void *data) {
 			continue;
 		}
 		TAILQ_REMOVE(&worker->waiting, job, link);
+		worker->running = job;
 		pthread_mutex_unlock(&worker->lock);
 		job->result = job->run(job);
 		pthread_mutex_lock(&worker->lock);
+		worker->running = NULL;
 		TAILQ_INSERT_TAIL(&worker->finished, job, link);
 		wake_loop(worker);
 	}
@@ -64,6 +67,7 @@ static void finish_jobs(struct worker *worker) {
 	for (;;) {
 		pthread_mutex_lock(&worker->lock);
 		struct worker_job *job = TAILQ_FIRST(&worker->finished);
+		bool stop = worker->stop;
 		if (job) {
 			TAILQ_REMOVE(&worker->finished, job, link);
 		}
@@ -72,7 +76,7 @@ static void finish_jobs(struct worker *worker) {
 			return;
 		}
 		job->timer = sd_event_source_disable_unref(job->timer);
-		job->done(job, job->result);
+		job->done(job, stop ? -ECANCELED : job->result);
 	}
 }
 
@@ -81,8 +85,10 @@ static void cancel_waiting(struct worker *worker) {
 	worker->stop = true;
 	for (struct worker_job *job; (job = TAILQ_FIRST(&worker->waiting));) {
 		TAILQ_REMOVE(&worker->waiting, job, link);
-		job->result = -ECANCELED;
 		TAILQ_INSERT_TAIL(&worker->finished, job, link);
+	}
+	if (worker->running) {
+		worker->running->timer = sd_event_source_disable_unref(worker->running->timer);
 	}
 	pthread_cond_broadcast(&worker->changed);
 	pthread_mutex_unlock(&worker->lock);

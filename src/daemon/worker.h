@@ -15,7 +15,8 @@ struct worker;
 struct worker_job {
 	/* On the worker's thread; touches nothing but the job. Returns 0 or a negative errno. */
 	int (*run)(struct worker_job *job);
-	/* On the event loop, once, with run()'s result. Owns the job again. */
+	/* On the event loop, once, with run()'s result, or -ECANCELED if the worker was stopped
+	 * meanwhile: then nothing but the job itself may be touched. Owns the job again. */
 	void (*done)(struct worker_job *job, int result);
 	/* On the event loop, at most once, before done(): the deadline passed. May be NULL. */
 	void (*overdue)(struct worker_job *job);
@@ -33,8 +34,7 @@ int worker_new(sd_event *event, struct worker **ret);
 int worker_submit(struct worker *worker, struct worker_job *job);
 
 /*
- * Lets the thread end after the job it is in. Jobs that have not begun get done(-ECANCELED) at
- * once. `stopped` is called from the event loop when the thread is gone; then the worker is freed.
+ * Lets the thread end after the job it is in. Jobs that have not begun are done at once. `stopped` is called from the event loop when the thread is gone; then the worker is freed.
  */
 void worker_stop(struct worker *worker, void (*stopped)(void *data), void *data);
 

@@ -1,0 +1,226 @@
+#include "grant.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "alloc.h"
+#include "common/cleanup.h"
+#include "log.h"
+#include "manager.h"
+#include "policy.h"
+#include "reaper.h"
+
+/* Which scanout a wish gets. `ret_drains`: one that suits better is about to become free. */
+static enum refusal_code choose(struct manager *manager, const struct wish *wish,
+	struct scanout **ret, bool *ret_drains, struct refusal *refusal) {
+	const char *label = wish->label[0] != '\0' ? wish->label : NULL;
+	struct scanout *best = NULL, *draining = NULL;
+	struct card *card;
+	struct scanout *scanout;
+	unsigned total = 0;
+
+	*ret_drains = false;
+	TAILQ_FOREACH(card, &manager->cards, link) {
+		struct alloc_taken taken = card_taken(card);
+		struct card_objects objects;
+		TAILQ_FOREACH(scanout, &card->scanouts, link) {
+			int i = card_find_connector(card, scanout->connector);
+			total++;
+			if (scanout->state == SCANOUT_DRAINING &&
+				(!draining || scanout_suits_better(scanout, draining, label))) {
+				draining = scanout;
+			} else if (scanout->state == SCANOUT_FREE &&
+				(!best || scanout_suits_better(scanout, best, label)) && i >= 0 &&
+				alloc_pick(&card->snapshot, &taken, (unsigned)i, &objects) == 0) {
+				best = scanout;
+			}
+		}
+	}
+	/* A desktop that restarts asks again before its old scanout is blank: it shall have it. */
+	if (draining &&
+		(!best || (label && strcmp(draining->last_label, label) == 0 &&
+				  strcmp(best->last_label, label) != 0))) {
+		*ret_drains = true;
+		best = NULL;
+	}
+	if (!best) {
+		return refusal_set(refusal, REFUSAL_NO_FREE,
+			total == 0
+				? "There is no card with outputs yet. 'scanoutctl doctor' says what is "
+				  "missing."
+				: "No scanout is free. 'scanoutctl list' shows who has them; release "
+				  "one, or ask with a timeout to wait for one.");
+	}
+	*ret = best;
+	return REFUSAL_NONE;
+}
+
+/* The same for a wish that names its scanout. */
+static enum refusal_code choose_named(struct manager *manager, const struct wish *wish,
+	struct scanout **ret, bool *ret_drains, struct refusal *refusal) {
+	struct scanout *scanout = manager_find_scanout(manager, wish->scanout);
+
+	*ret_drains = false;
+	if (!scanout) {
+		return refusal_set(refusal, REFUSAL_NO_SUCH,
+			"There is no scanout '%s'. 'scanoutctl list' shows the ids.", wish->scanout);
+	}
+	switch (scanout->state) {
+	case SCANOUT_FREE:
+		*ret = scanout;
+		return REFUSAL_NONE;
+	case SCANOUT_LEASED:
+		return refusal_set(refusal, REFUSAL_BUSY,
+			"%s is leased. Ask for another, or with a timeout to wait for it.",
+			scanout->id);
+	case SCANOUT_DRAINING:
+		*ret_drains = true;
+		return refusal_set(refusal, REFUSAL_BUSY,
+			"%s is being blanked. Ask again in a moment.", scanout->id);
+	case SCANOUT_STUCK:
+		return refusal_set(refusal, REFUSAL_BUSY,
+			"%s is stuck (%s). Ask for another; it becomes free by itself when the lock "
+			"is given back.",
+			scanout->id, scanout->reason);
+	case SCANOUT_EXCLUDED:
+		return refusal_set(refusal, REFUSAL_NOT_ALLOWED,
+			"%s is excluded by Exclude= in scanoutd.conf. Ask for another.",
+			scanout->id);
+	case SCANOUT_ABSENT:
+		return refusal_set(refusal, REFUSAL_NO_SUCH,
+			"%s is not connected. Connect it on the host, or set ForceConnect=yes in "
+			"scanoutd.conf.",
+			scanout->id);
+	}
+	abort();
+}
+
+static enum refusal_code refuse_create(
+	const struct scanout *scanout, int error, struct refusal *refusal) {
+	log_object(LOG_ERR, scanout, "Cannot create a lease: %s", strerror(-error));
+	switch (error) {
+	case -ENODEV:
+	case -ENOENT:
+		return refusal_set(refusal, REFUSAL_DEVICE_GONE,
+			"%s has just gone away. Ask for another.", scanout->id);
+	case -EACCES:
+		return refusal_set(refusal, REFUSAL_DEVICE_BUSY,
+			"scanoutd is not master of %s any more. 'scanoutctl doctor' says who is.",
+			scanout->card->device);
+	default:
+		return refusal_set(refusal, REFUSAL_DEVICE_BUSY,
+			"The kernel refuses a lease on %s: %s. The daemon's journal says more.",
+			scanout->id, strerror(-error));
+	}
+}
+
+/* What the kernel knows, before anything is decided on the table. */
+static enum refusal_code reconcile(struct manager *manager, struct refusal *refusal) {
+	struct card *card;
+	TAILQ_FOREACH(card, &manager->cards, link) {
+		int r = reaper_reconcile(manager, card);
+		if (r < 0) {
+			return refusal_set(refusal, REFUSAL_DEVICE_BUSY,
+				"%s does not tell its lessees: %s. Nothing is leased before it does.",
+				card->device, strerror(-r));
+		}
+	}
+	return REFUSAL_NONE;
+}
+
+static enum refusal_code may_have(struct manager *manager, const struct wish *wish,
+	const struct identity *identity, bool queued, struct refusal *refusal) {
+	unsigned held = lease_count_held(&manager->leases, identity) +
+		queue_count(&manager->queue, identity) - queued;
+	if (policy_check_request(&manager->config, identity, held, refusal) != REFUSAL_NONE) {
+		return refusal->code;
+	}
+	struct lease *same = wish->label[0] != '\0'
+		? lease_find_label(&manager->leases, identity, wish->label)
+		: NULL;
+	if (same) {
+		return refusal_set(refusal, REFUSAL_BUSY,
+			"You hold %s with the label '%s' already. Release it, close its fd, or use "
+			"another label.",
+			same->scanout->id, wish->label);
+	}
+	return REFUSAL_NONE;
+}
+
+static int pick_objects(struct scanout *scanout) {
+	const struct card *card = scanout->card;
+	struct alloc_taken taken = card_taken(card);
+	int index = card_find_connector(card, scanout->connector);
+	if (index < 0) {
+		return -ENOENT;
+	}
+	return alloc_pick(&card->snapshot, &taken, (unsigned)index, &scanout->objects);
+}
+
+/* Memory first, then the kernel, then the table, which cannot fail. */
+static enum refusal_code create(struct manager *manager, const struct wish *wish,
+	const struct identity *identity, struct scanout *scanout, struct grant *ret,
+	struct refusal *refusal) {
+	const struct card *card = scanout->card;
+	uint32_t lessee, spare;
+	AUTO_CLOSE int fd = -1, spare_fd = -1;
+
+	struct lease *lease = lease_new(identity, wish->label);
+	if (!lease) {
+		return refusal_set(refusal, REFUSAL_DEVICE_BUSY, "scanoutd is out of memory.");
+	}
+	int r = spare_fd = wish->spare ? card->ops->create_lease(card->fd, NULL, &spare) : -1;
+	if (!wish->spare || r >= 0) {
+		r = fd = card->ops->create_lease(card->fd, &scanout->objects, &lessee);
+	}
+	if (r < 0) {
+		lease_destroy(&manager->leases, lease);
+		return refuse_create(scanout, r, refusal);
+	}
+	lease_begin(&manager->leases, lease, scanout, lessee);
+	*ret = (struct grant){scanout, lease, TAKE_FD(fd), TAKE_FD(spare_fd)};
+	return REFUSAL_NONE;
+}
+
+enum refusal_code grant_lease(struct manager *manager, const struct wish *wish,
+	const struct identity *identity, bool queued, struct grant *ret, bool *ret_drains,
+	struct refusal *refusal) {
+	struct scanout *scanout = NULL;
+
+	*ret_drains = false;
+	if (manager->paused) {
+		return refusal_set(refusal, REFUSAL_DEVICE_BUSY,
+			"The seat is disabled: another session has the card. Ask again when it is "
+			"back.");
+	}
+	if (reconcile(manager, refusal) != REFUSAL_NONE ||
+		may_have(manager, wish, identity, queued, refusal) != REFUSAL_NONE) {
+		return refusal->code;
+	}
+	enum refusal_code code = wish->scanout[0] != '\0'
+		? choose_named(manager, wish, &scanout, ret_drains, refusal)
+		: choose(manager, wish, &scanout, ret_drains, refusal);
+	if (code != REFUSAL_NONE) {
+		return code;
+	}
+	if (pick_objects(scanout) < 0) {
+		return refusal_set(refusal, REFUSAL_NO_FREE,
+			"No CRTC and primary plane is left for %s. Release a scanout of %s.",
+			scanout->id, scanout->card->device);
+	}
+	if (create(manager, wish, identity, scanout, ret, refusal) != REFUSAL_NONE) {
+		return refusal->code;
+	}
+
+	char who[256];
+	log_object(LOG_INFO, scanout, "Leased to %s%s%s%s as lessee %" PRIu32,
+		identity_describe(identity, who, sizeof(who)), wish->label[0] ? ", label '" : "",
+		wish->label, wish->label[0] ? "'" : "", ret->lease->lessee);
+	manager_set_state(manager, scanout, SCANOUT_LEASED, "");
+	if (manager->observer) {
+		manager->observer->leased(manager->observer_data, ret->lease);
+	}
+	return REFUSAL_NONE;
+}

@@ -1,0 +1,28 @@
+/* The cards in use: how one comes, changes and goes. */
+#ifndef SCANOUTD_INVENTORY_H
+#define SCANOUTD_INVENTORY_H
+
+#include <stdbool.h>
+
+struct manager;
+struct card;
+
+/*
+ * Opens a card and lets its worker prepare it: outputs connected, everything blank, snapshot.
+ * Its scanouts exist when that is done. `fd`: an open file from the seat manager, or -1 to
+ * open the node here.
+ * Returns 0, -ENXIO if it has no outputs, -EBUSY if another process is master (logged with its
+ * name), or another negative errno (logged). Takes over `fd` on success.
+ */
+int inventory_add(struct manager *manager, const char *device, int fd);
+
+/* Whether the configuration wants this card. */
+bool inventory_wants(const struct manager *manager, const char *device);
+
+/* Connectors or modes changed: takes a new snapshot on the worker. */
+void inventory_update(struct manager *manager, struct card *card);
+
+/* The card is gone: ends its leases and forgets it. */
+void inventory_remove(struct manager *manager, struct card *card);
+
+#endif

@@ -1,0 +1,103 @@
+#include "monitor.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "inventory.h"
+#include "log.h"
+#include "manager.h"
+#include "reaper.h"
+
+struct monitor {
+	struct manager *manager;
+	sd_event_source *source;
+	int fd;
+};
+
+static void handle_event(struct manager *manager, const struct card_event *event) {
+	struct card *card = manager_find_card(manager, event->device);
+
+	switch (event->type) {
+	case CARD_EVENT_LEASE:
+		if (card) {
+			reaper_reconcile(manager, card);
+		}
+		break;
+	case CARD_EVENT_HOTPLUG:
+		if (card) {
+			inventory_update(manager, card);
+		}
+		break;
+	case CARD_EVENT_ADDED:
+		if (!card && inventory_wants(manager, event->device)) {
+			inventory_add(manager, event->device, -1);
+		}
+		break;
+	case CARD_EVENT_REMOVED:
+		if (card) {
+			log_warning("%s: Unplugged", card->device);
+			inventory_remove(manager, card);
+		}
+		break;
+	case CARD_EVENT_OTHER:
+		break;
+	}
+}
+
+/* Events were lost: look at everything. */
+static void resync(struct manager *manager) {
+	struct card *card;
+	log_warning("Events were lost; looking at all cards");
+	TAILQ_FOREACH(card, &manager->cards, link) {
+		reaper_reconcile(manager, card);
+		inventory_update(manager, card);
+	}
+}
+
+static int handle_readable(sd_event_source *source, int fd, uint32_t events, void *data) {
+	struct monitor *monitor = data;
+	struct card_event event;
+	int r;
+	while ((r = monitor->manager->ops->read_event(fd, &event)) > 0) {
+		handle_event(monitor->manager, &event);
+	}
+	if (r == -ENOBUFS) {
+		resync(monitor->manager);
+	} else if (r < 0) {
+		log_error("Cannot hear the kernel's events any more: %s", strerror(-r));
+		return r;
+	}
+	return 0;
+}
+
+int monitor_new(struct manager *manager, struct monitor **ret) {
+	struct monitor *monitor = calloc(1, sizeof(*monitor));
+	if (!monitor) {
+		return -ENOMEM;
+	}
+	monitor->manager = manager;
+	int r = monitor->fd = manager->ops->monitor();
+	if (r >= 0) {
+		r = sd_event_add_io(manager->event, &monitor->source, monitor->fd, EPOLLIN,
+			handle_readable, monitor);
+	}
+	if (r < 0) {
+		monitor_destroy(monitor);
+		return r;
+	}
+	*ret = monitor;
+	return 0;
+}
+
+void monitor_destroy(struct monitor *monitor) {
+	if (!monitor) {
+		return;
+	}
+	sd_event_source_disable_unref(monitor->source);
+	if (monitor->fd >= 0) {
+		close(monitor->fd);
+	}
+	free(monitor);
+}
