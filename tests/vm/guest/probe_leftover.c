@@ -96,8 +96,15 @@ static cJSON *peek_framebuffer(int fd, uint32_t id, const char *found_by, bool *
 }
 
 static void add_framebuffer(cJSON *list, int fd, uint32_t id, const char *found_by, bool *visible) {
-	cJSON *json = id != 0 ? peek_framebuffer(fd, id, found_by, visible) : NULL;
+	const cJSON *known;
+	cJSON *json;
 
+	cJSON_ArrayForEach (known, list) {
+		if ((uint32_t)cJSON_GetObjectItem(known, "id")->valueint == id) {
+			return;
+		}
+	}
+	json = id != 0 ? peek_framebuffer(fd, id, found_by, visible) : NULL;
 	if (json != NULL) {
 		cJSON_AddItemToArray(list, json);
 	}

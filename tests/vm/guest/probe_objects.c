@@ -105,11 +105,11 @@ static cJSON *try_flags(int fd) {
 	int r;
 
 	cJSON_AddNumberToObject(json, "planes_before", count_planes(fd));
-	r = drmSetClientCap(fd, DRM_CLIENT_CAP_UNIVERSAL_PLANES, 1);
-	cJSON_AddStringToObject(json, "universal_planes", report_errno(r < 0 ? errno : 0));
 	r = drmSetClientCap(fd, DRM_CLIENT_CAP_ATOMIC, 1);
 	cJSON_AddStringToObject(json, "atomic", report_errno(r < 0 ? errno : 0));
-	drmSetClientCap(fd, DRM_CLIENT_CAP_ATOMIC, 0);
+	drmSetClientCap(fd, DRM_CLIENT_CAP_ATOMIC, 0); // takes UNIVERSAL_PLANES with it
+	r = drmSetClientCap(fd, DRM_CLIENT_CAP_UNIVERSAL_PLANES, 1);
+	cJSON_AddStringToObject(json, "universal_planes", report_errno(r < 0 ? errno : 0));
 	return json;
 }
 

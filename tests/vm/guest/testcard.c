@@ -242,6 +242,8 @@ int main(int argc, char **argv) {
 	if (parse_arguments(&t, argc, argv) < 0) {
 		return 2;
 	}
+	/* fontconfig complains where its cache cannot be written, and a container has no home. */
+	setenv("XDG_CACHE_HOME", "/tmp", 0);
 	t.stop_fd = stop_open();
 	if (t.stop_fd < 0) {
 		fprintf(stderr, "testcard: cannot watch for signals: %s\n", strerror(-t.stop_fd));
