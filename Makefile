@@ -30,10 +30,10 @@ Q := @
 say = @printf '  %-7s %s\n' $(1) $(patsubst $(B)/%,%,$@)
 endif
 
-# `make` itself says what is missing instead of failing in the compiler.
-need := $(filter-out deps help clean uninstall demo check check-unit check-vm bench lint format format-check,\
-	$(or $(MAKECMDGOALS),all))
-ifneq ($(need),)
+# `make` itself says what is missing instead of failing in the compiler. The commands for a fresh
+# machine install it first.
+fresh := deps help clean uninstall demo check check-unit check-vm bench lint format format-check
+ifneq ($(filter-out $(fresh),$(or $(MAKECMDGOALS),all)),)
 ifneq ($(shell pkg-config --exists $(PKGS) 2>/dev/null && echo yes),yes)
 $(error Development packages are missing ($(PKGS)). Type: make deps)
 endif
@@ -67,5 +67,135 @@ $(B)/man/%: docs/man/%.scd
 	$(call say,MAN)
 	@mkdir -p $(@D)
 	$(Q)scdoc < $< > $@
+
+# Units run with the sanitizers, so the daemon's objects are built a second time for them.
+san_CFLAGS := -O1 -g $(SANITIZE) -D_FORTIFY_SOURCE=0
+unit_o := $(patsubst %.c,$(B)/san/%.o,$(filter-out src/daemon/main.c,$(wildcard src/daemon/*.c)) \
+	$(wildcard src/common/*.c) \
+	$(filter-out tests/unit/test_%.c tests/unit/scanoutd_fake.c,$(wildcard tests/unit/*.c)))
+units := $(patsubst tests/unit/%.c,$(B)/san/%,$(wildcard tests/unit/test_*.c))
+LIBS_unit = $(LIBS_daemon) $(shell pkg-config --libs cmocka expat)
+
+$(units): $(B)/san/%: $(B)/san/tests/unit/%.o $(unit_o)
+	$(call say,LINK)
+	$(Q)$(CC) $(san_CFLAGS) -o $@ $^ $(LIBS_unit)
+
+$(B)/san/scanoutd-fake: $(B)/san/tests/unit/scanoutd_fake.o $(unit_o)
+	$(call say,LINK)
+	$(Q)$(CC) $(san_CFLAGS) -o $@ $^ $(LIBS_unit)
+
+$(B)/san/%.o: %.c Makefile
+	$(call say,CC)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPP) -Itests/unit $(PKG_CFLAGS) $(WARN) $(san_CFLAGS) -c -o $@ $<
+
+# The programs that run inside the guest.
+GUEST := testcard probe
+guest_c := $(wildcard tests/vm/guest/*.c)
+guest_shared_o := $(patsubst %.c,$(B)/%.o,$(filter-out tests/vm/guest/testcard% tests/vm/guest/probe%,$(guest_c)))
+guest_PKGS := libdrm libsystemd libcjson cairo
+
+define guest_rule
+$(B)/guest/$(1): $(patsubst %.c,$(B)/%.o,$(filter tests/vm/guest/$(1)%,$(guest_c))) $(guest_shared_o)
+	$$(call say,LINK)
+	@mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(CFLAGS) -o $$@ $$^ $$(shell pkg-config --libs $(guest_PKGS)) -lm
+endef
+$(foreach program,$(GUEST),$(eval $(call guest_rule,$(program))))
+
+$(B)/tests/vm/guest/%.o: tests/vm/guest/%.c Makefile
+	$(call say,CC)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPP) -Itests/vm/guest $(shell pkg-config --cflags $(guest_PKGS)) $(WARN) $(CFLAGS) -c -o $@ $<
+
+.PHONY: install uninstall
+install: all
+	install -D -m 755 $(B)/scanoutd $(DESTDIR)$(SBINDIR)/scanoutd
+	install -D -m 755 $(B)/scanoutctl $(DESTDIR)$(BINDIR)/scanoutctl
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(DATADIR)/dbus-1/system-services
+	sed 's,@SBINDIR@,$(SBINDIR),' systemd/scanoutd.service.in > $(DESTDIR)$(UNITDIR)/scanoutd.service
+	cp dbus/org.scanoutd.Scanout1.service.in \
+		$(DESTDIR)$(DATADIR)/dbus-1/system-services/org.scanoutd.Scanout1.service
+	install -D -m 644 dbus/org.scanoutd.Scanout1.conf $(DESTDIR)$(DBUSPOLICYDIR)/org.scanoutd.Scanout1.conf
+	install -D -m 644 dbus/org.scanoutd.Scanout1.xml \
+		$(DESTDIR)$(DATADIR)/dbus-1/interfaces/org.scanoutd.Scanout1.xml
+	install -D -m 644 systemd/scanoutd.sysusers $(DESTDIR)$(SYSUSERSDIR)/scanoutd.conf
+	test -e $(DESTDIR)$(SYSCONFDIR)/scanoutd/scanoutd.conf || \
+		install -D -m 644 systemd/scanoutd.conf $(DESTDIR)$(SYSCONFDIR)/scanoutd/scanoutd.conf
+	install -D -m 644 completions/scanoutctl $(DESTDIR)$(COMPLETIONDIR)/scanoutctl
+	set -e; for page in $(notdir $(man)); do \
+		install -D -m 644 $(B)/man/$$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$$page; done
+
+# The configuration is the admin's: it stays.
+uninstall:
+	rm -f $(DESTDIR)$(SBINDIR)/scanoutd $(DESTDIR)$(BINDIR)/scanoutctl \
+		$(DESTDIR)$(UNITDIR)/scanoutd.service \
+		$(DESTDIR)$(DATADIR)/dbus-1/system-services/org.scanoutd.Scanout1.service \
+		$(DESTDIR)$(DBUSPOLICYDIR)/org.scanoutd.Scanout1.conf \
+		$(DESTDIR)$(DATADIR)/dbus-1/interfaces/org.scanoutd.Scanout1.xml \
+		$(DESTDIR)$(SYSUSERSDIR)/scanoutd.conf $(DESTDIR)$(COMPLETIONDIR)/scanoutctl
+	for page in $(notdir $(man)); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$$page; done
+
+# What the guest gets: an installation and the programs of the tests.
+.PHONY: stage
+stage: all $(GUEST:%=$(B)/guest/%)
+	@rm -rf $(B)/stage
+	@$(MAKE) -s install DESTDIR=$(B)/stage PREFIX=/usr
+	@install -D -m 755 -t $(B)/stage/usr/lib/scanoutd-tests $(GUEST:%=$(B)/guest/%)
+
+# The commands below work on a fresh machine: packages first, then make again, which finds them.
+.PHONY: deps demo check check-unit check-vm bench
+deps:
+	@tests/deps.sh check
+
+N ?= 6
+demo:
+	@tests/deps.sh demo
+	@$(MAKE) --no-print-directory stage
+	@tests/vm/demo.py --stage $(B)/stage --count $(N) --out $(B)/demo
+
+check:
+	@tests/deps.sh check
+	@tests/check.sh
+
+check-unit:
+	@tests/deps.sh check
+	@$(MAKE) --no-print-directory units
+	@tests/unit.sh $(units)
+
+.PHONY: units
+units: $(units) $(B)/san/scanoutd-fake
+
+check-vm:
+	@tests/deps.sh check
+	@$(MAKE) --no-print-directory stage
+	@tests/vm/run.py --stage $(B)/stage --out $(B)/vm $(T)
+
+bench:
+	@tests/deps.sh check
+	@$(MAKE) --no-print-directory stage
+	@tests/vm/bench.py --stage $(B)/stage --out $(B)/bench
+
+.PHONY: format format-check lint clean help
+c_files := $(wildcard src/*/*.[ch] include/*/*.h tests/*/*.[ch] tests/vm/guest/*.[ch])
+format:
+	clang-format -i $(c_files)
+format-check:
+	@clang-format --dry-run --Werror $(c_files) && echo "format: right"
+lint:
+	@cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,performance,portability \
+		--inline-suppr --suppress=missingIncludeSystem -Isrc -Isrc/daemon -Isrc/common \
+		-DSCANOUTD_VERSION='"0"' -DSCANOUTD_SYSCONFDIR='"/etc"' src && echo "lint: nothing found"
+
+clean:
+	rm -rf $(B)
+
+help:
+	@echo 'make            build into build/'
+	@echo 'make install    PREFIX=/usr/local DESTDIR='
+	@echo 'make demo       six containers on six outputs in an emulated VM; N=16 for all'
+	@echo 'make check      all tests; check-unit and check-vm T=name are parts'
+	@echo 'make bench      measure in the emulated VM'
+	@echo 'make lint format format-check deps uninstall clean'
 
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "manager.h"
 #include "policy.h"
+#include "seat.h"
 #include "worker.h"
 
 #define BIT(i) (UINT32_C(1) << (i))
@@ -161,6 +162,12 @@ static void take_over_snapshot(struct manager *manager, struct card *card) {
 	manager_serve_queue(manager);
 }
 
+static void end_preparing(struct manager *manager) {
+	if (--manager->preparing == 0 && manager->observer) {
+		manager->observer->prepared(manager->observer_data);
+	}
+}
+
 static void survey_done(struct worker_job *job, int result) {
 	struct survey_job *survey = (struct survey_job *)job;
 	struct manager *manager = survey->manager;
@@ -172,9 +179,6 @@ static void survey_done(struct worker_job *job, int result) {
 		return;
 	}
 	card->updating = false;
-	if (first) {
-		manager->preparing--;
-	}
 	if (result < 0) {
 		log_error("%s: Cannot be looked at: %s", card->device, strerror(-result));
 		free_survey(survey);
@@ -189,6 +193,7 @@ static void survey_done(struct worker_job *job, int result) {
 	take_over_snapshot(manager, card);
 	if (first) {
 		log_info("%s: %u scanouts", card->device, card->snapshot.n_connectors);
+		end_preparing(manager);
 	}
 	if (card->outdated) {
 		card->outdated = false;
@@ -241,9 +246,16 @@ bool inventory_wants(const struct manager *manager, const char *device) {
 	return !manager->config.devices;
 }
 
-int inventory_add(struct manager *manager, const char *device, int fd_from_seat) {
+int inventory_add(struct manager *manager, const char *device) {
 	struct card *card;
-	int r = manager->ops->open(device, fd_from_seat);
+	AUTO_CLOSE int fd = -1;
+	int r = 0;
+	if (manager->seat) {
+		r = fd = seat_open_device(manager->seat, device);
+	}
+	if (r >= 0) {
+		r = manager->ops->open(device, fd);
+	}
 	if (r == -EBUSY) {
 		char who[256];
 		manager->ops->describe_master(device, who, sizeof(who));
@@ -256,22 +268,21 @@ int inventory_add(struct manager *manager, const char *device, int fd_from_seat)
 	if (r < 0) {
 		return r;
 	}
-	AUTO_CLOSE int own = fd_from_seat < 0 ? r : -1;
-	r = card_new(manager->ops, manager->event, device, r, &card);
+	fd = r;
+	r = card_new(manager->ops, manager->event, device, fd, &card);
 	if (r < 0) {
 		log_error("%s: Cannot be used: %s", device, strerror(-r));
 		return r;
 	}
-	own = -1;
+	fd = -1; // the card's
 	TAILQ_INSERT_TAIL(&manager->cards, card, link);
+	manager->preparing++;
 	r = submit_survey(manager, card);
 	if (r < 0) {
 		log_error("%s: Cannot be used: %s", device, strerror(-r));
 		inventory_remove(manager, card);
-		return r;
 	}
-	manager->preparing++;
-	return 0;
+	return r;
 }
 
 void inventory_update(struct manager *manager, struct card *card) {
@@ -300,10 +311,11 @@ void inventory_remove(struct manager *manager, struct card *card) {
 			manager->observer->removed(manager->observer_data, scanout);
 		}
 	}
-	if (!card->ready && card->updating) {
-		manager->preparing--;
-	}
 	log_info("%s: No longer used", card->device);
+	bool preparing = !card->ready;
 	worker_stop(card->worker, worker_gone, card);
 	manager_serve_queue(manager);
+	if (preparing) {
+		end_preparing(manager);
+	}
 }

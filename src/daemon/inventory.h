@@ -9,12 +9,11 @@ struct card;
 
 /*
  * Opens a card and lets its worker prepare it: outputs connected, everything blank, snapshot.
- * Its scanouts exist when that is done. `fd`: an open file from the seat manager, or -1 to
- * open the node here.
+ * Its scanouts exist when that is done.
  * Returns 0, -ENXIO if it has no outputs, -EBUSY if another process is master (logged with its
- * name), or another negative errno (logged). Takes over `fd` on success.
+ * name), or another negative errno (logged).
  */
-int inventory_add(struct manager *manager, const char *device, int fd);
+int inventory_add(struct manager *manager, const char *device);
 
 /* Whether the configuration wants this card. */
 bool inventory_wants(const struct manager *manager, const char *device);

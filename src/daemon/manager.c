@@ -28,7 +28,6 @@ void manager_init(struct manager *manager, sd_event *event, const struct card_op
 }
 
 void manager_finish(struct manager *manager) {
-	manager->stopping = true;
 	manager->observer = NULL;
 	queue_finish(&manager->queue);
 	lease_table_finish(&manager->leases);
@@ -50,6 +49,26 @@ void manager_set_state(struct manager *manager, struct scanout *scanout,
 	snprintf(scanout->reason, sizeof(scanout->reason), "%s", reason);
 	if (manager->observer) {
 		manager->observer->changed(manager->observer_data, scanout);
+	}
+}
+
+void manager_reconfigure(struct manager *manager, struct config *config) {
+	struct card *card;
+	struct scanout *scanout;
+
+	config_finish(&manager->config);
+	manager->config = *config;
+	*config = (struct config){0};
+	TAILQ_FOREACH(card, &manager->cards, link) {
+		TAILQ_FOREACH(scanout, &card->scanouts, link) {
+			bool excluded = policy_is_excluded(&manager->config, scanout->id);
+			if (excluded && scanout->state == SCANOUT_FREE) {
+				manager_set_state(manager, scanout, SCANOUT_EXCLUDED, "");
+			} else if (!excluded && scanout->state == SCANOUT_EXCLUDED) {
+				/* Somebody else's picture may be on it. */
+				blank_scanout(manager, scanout);
+			}
+		}
 	}
 }
 

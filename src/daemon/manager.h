@@ -22,8 +22,12 @@ struct manager_observer {
 	void (*removed)(void *data, struct scanout *scanout);
 	void (*changed)(void *data, struct scanout *scanout);
 	void (*leased)(void *data, struct lease *lease);
+	/* The cards that were opened have their scanouts. */
+	void (*prepared)(void *data);
 	void (*ended)(void *data, struct scanout *scanout, enum lease_end_reason reason);
 };
+
+struct seat;
 
 struct manager {
 	sd_event *event;
@@ -32,8 +36,8 @@ struct manager {
 	TAILQ_HEAD(card_list, card) cards; // card.link
 	struct lease_table leases;
 	struct queue queue;
+	struct seat *seat; // borrowed; NULL: cards are opened directly
 	bool paused; // the seat is disabled: the card is somebody else's for now
-	bool stopping;
 	unsigned preparing; // cards that were opened and whose scanouts do not exist yet
 	uint64_t n_freed;
 	const struct manager_observer *observer; // may be NULL
@@ -43,6 +47,8 @@ struct manager {
 /* Takes over the config. */
 void manager_init(struct manager *manager, sd_event *event, const struct card_ops *ops,
 	struct config *config);
+/* Takes over a new config: policy and exclusions apply at once, [Card] at the next start. */
+void manager_reconfigure(struct manager *manager, struct config *config);
 /* Refuses who waits, forgets leases, closes cards. */
 void manager_finish(struct manager *manager);
 

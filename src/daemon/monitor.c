@@ -32,7 +32,7 @@ static void handle_event(struct manager *manager, const struct card_event *event
 		break;
 	case CARD_EVENT_ADDED:
 		if (!card && inventory_wants(manager, event->device)) {
-			inventory_add(manager, event->device, -1);
+			inventory_add(manager, event->device);
 		}
 		break;
 	case CARD_EVENT_REMOVED:

@@ -10,14 +10,7 @@
 #include "identity.h"
 #include "refusal.h"
 #include "scanout.h"
-
-/* What a caller wants. */
-struct wish {
-	char scanout[64];                  // an id; empty = any
-	char label[SCANOUT_LABEL_MAX + 1]; // empty = none
-	uint64_t timeout_usec;             // how long to wait for one; 0 = not at all
-	bool spare;                        // an empty lease, too
-};
+#include "wish.h"
 
 struct grant {
 	struct scanout *scanout;

@@ -1,0 +1,243 @@
+#include "bus.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/names.h"
+#include "log.h"
+
+#define DEFAULT_ADDRESS "unix:path=/run/dbus/system_bus_socket"
+
+static int bus_connect(struct bus *bus);
+
+static int announce(sd_event_source *source, void *data) {
+	struct bus *bus = data;
+	struct card *card;
+	struct scanout *scanout;
+	TAILQ_FOREACH(card, &bus->manager->cards, link) {
+		TAILQ_FOREACH(scanout, &card->scanouts, link) {
+			if (scanout->announce) {
+				scanout->announce = false;
+				bus_scanout_emit_changed(bus, scanout);
+			}
+		}
+	}
+	if (bus->counts_changed) {
+		bus->counts_changed = false;
+		sd_bus_emit_properties_changed(bus->connection, SCANOUT_BUS_PATH,
+			SCANOUT_MANAGER_INTERFACE, "Free", "Total", NULL);
+	}
+	return 0;
+}
+
+static void announce_later(struct bus *bus) {
+	sd_event_source_set_enabled(bus->announcer, SD_EVENT_ONESHOT);
+}
+
+static void on_changed(void *data, struct scanout *scanout) {
+	struct bus *bus = data;
+	scanout->announce = true;
+	bus->counts_changed = true;
+	announce_later(bus);
+}
+
+static void on_added(void *data, struct scanout *scanout) {
+	struct bus *bus = data;
+	AUTO_FREE char *path = NULL;
+	scanout->announce = false; // InterfacesAdded carries all properties
+	if (bus_scanout_path(scanout, &path) >= 0) {
+		sd_bus_emit_object_added(bus->connection, path);
+	}
+}
+
+static void on_removed(void *data, struct scanout *scanout) {
+	struct bus *bus = data;
+	AUTO_FREE char *path = NULL;
+	if (bus_scanout_path(scanout, &path) >= 0) {
+		sd_bus_emit_interfaces_removed(
+			bus->connection, path, SCANOUT_SCANOUT_INTERFACE, NULL);
+	}
+	bus->counts_changed = true;
+	announce_later(bus);
+}
+
+static void on_leased(void *data, struct lease *lease) {
+	bus_manager_emit_leased(data, lease);
+}
+
+static void on_ended(void *data, struct scanout *scanout, enum lease_end_reason reason) {
+	struct bus *bus = data;
+	AUTO_FREE char *path = NULL;
+	if (bus_scanout_path(scanout, &path) >= 0) {
+		sd_bus_emit_signal(bus->connection, SCANOUT_BUS_PATH, SCANOUT_MANAGER_INTERFACE,
+			"ScanoutEnded", "os", path, lease_end_reason_name(reason));
+	}
+}
+
+static int on_name(sd_bus_message *reply, void *data, sd_bus_error *error) {
+	struct bus *bus = data;
+	const sd_bus_error *refused = sd_bus_message_get_error(reply);
+	uint32_t result = 0;
+
+	if (refused) {
+		log_error("The bus refuses the name " SCANOUT_BUS_NAME ": %s. Install the bus policy "
+			  "('make install' does) and reload dbus",
+			refused->message);
+		bus->failed(bus->data, -EACCES);
+		return 0;
+	}
+	int r = sd_bus_message_read(reply, "u", &result);
+	if (r < 0 || (result != 1 && result != 4)) { // PRIMARY_OWNER, ALREADY_OWNER
+		log_error("Another scanoutd has the name " SCANOUT_BUS_NAME " already. Stop it first "
+			  "('systemctl stop scanoutd')");
+		bus->failed(bus->data, -EEXIST);
+		return 0;
+	}
+	bus->ready(bus->data);
+	return 0;
+}
+
+static int request_name(struct bus *bus) {
+	/* DO_NOT_QUEUE (4): to wait in line behind another daemon would look like working. */
+	return sd_bus_call_method_async(bus->connection, NULL, "org.freedesktop.DBus",
+		"/org/freedesktop/DBus", "org.freedesktop.DBus", "RequestName", on_name, bus, "su",
+		SCANOUT_BUS_NAME, (uint32_t)4);
+}
+
+void bus_take_name(struct bus *bus) {
+	if (bus->want_name) {
+		return;
+	}
+	bus->want_name = true;
+	int r = request_name(bus);
+	if (r < 0) {
+		log_error("Cannot ask for the bus name: %s", strerror(-r));
+		bus->failed(bus->data, r);
+	}
+}
+
+static void on_prepared(void *data) {
+	bus_take_name(data);
+}
+
+static const struct manager_observer observer = {
+	.added = on_added,
+	.removed = on_removed,
+	.changed = on_changed,
+	.leased = on_leased,
+	.ended = on_ended,
+	.prepared = on_prepared,
+};
+
+/* The leases do not depend on the bus: wait until it is back. */
+static int on_disconnected(sd_bus_message *message, void *data, sd_bus_error *error) {
+	struct bus *bus = data;
+	log_warning("The system bus is gone; leases go on. Waiting for it");
+	bus_manager_drop_calls(bus);
+	bus->connection = sd_bus_close_unref(bus->connection);
+	int r = bus_connect(bus);
+	if (r >= 0 && bus->want_name) {
+		r = request_name(bus);
+	}
+	if (r < 0) {
+		log_error("Cannot wait for the system bus: %s", strerror(-r));
+		bus->failed(bus->data, r);
+	}
+	return 0;
+}
+
+static int start(struct bus *bus) {
+	const char *address = getenv("DBUS_SYSTEM_BUS_ADDRESS");
+	sd_bus *c = bus->connection;
+	int r = sd_bus_set_address(c, address ? address : DEFAULT_ADDRESS);
+	if (r < 0) {
+		return r;
+	}
+	r = sd_bus_set_bus_client(c, true);
+	if (r < 0) {
+		return r;
+	}
+	r = sd_bus_negotiate_fds(c, true);
+	if (r < 0) {
+		return r;
+	}
+	r = sd_bus_set_watch_bind(c, true); // an inotify on the socket's path, no retries
+	if (r < 0) {
+		return r;
+	}
+	r = sd_bus_start(c);
+	if (r < 0) {
+		return r;
+	}
+	return sd_bus_attach_event(c, bus->manager->event, SD_EVENT_PRIORITY_NORMAL);
+}
+
+static int bus_connect(struct bus *bus) {
+	int r = sd_bus_new(&bus->connection);
+	if (r < 0) {
+		return r;
+	}
+	r = bus_manager_register(bus);
+	if (r < 0) {
+		return r;
+	}
+	r = bus_scanout_register(bus);
+	if (r < 0) {
+		return r;
+	}
+	r = sd_bus_add_object_manager(bus->connection, NULL, SCANOUT_BUS_PATH);
+	if (r < 0) {
+		return r;
+	}
+	r = start(bus);
+	if (r < 0) {
+		return r;
+	}
+	return sd_bus_match_signal(bus->connection, NULL, "org.freedesktop.DBus.Local",
+		"/org/freedesktop/DBus/Local", "org.freedesktop.DBus.Local", "Disconnected",
+		on_disconnected, bus);
+}
+
+int bus_new(struct manager *manager, void (*ready)(void *data),
+	void (*failed)(void *data, int error), void *data, struct bus **ret) {
+	struct bus *bus = calloc(1, sizeof(*bus));
+	if (!bus) {
+		return -ENOMEM;
+	}
+	*bus = (struct bus){.manager = manager, .ready = ready, .failed = failed, .data = data};
+	TAILQ_INIT(&bus->calls);
+	int r = sd_event_add_defer(manager->event, &bus->announcer, announce, bus);
+	if (r >= 0) {
+		r = sd_event_source_set_enabled(bus->announcer, SD_EVENT_OFF);
+	}
+	if (r >= 0) {
+		/* After the replies: nobody waits for a PropertiesChanged. */
+		r = sd_event_source_set_priority(bus->announcer, SD_EVENT_PRIORITY_IDLE);
+	}
+	if (r >= 0) {
+		r = bus_connect(bus);
+	}
+	if (r < 0) {
+		bus_destroy(bus);
+		return r;
+	}
+	manager->observer = &observer;
+	manager->observer_data = bus;
+	*ret = bus;
+	return 0;
+}
+
+void bus_destroy(struct bus *bus) {
+	if (!bus) {
+		return;
+	}
+	if (bus->manager->observer_data == bus) {
+		bus->manager->observer = NULL;
+	}
+	bus_manager_drop_calls(bus);
+	sd_event_source_disable_unref(bus->announcer);
+	sd_bus_flush_close_unref(bus->connection);
+	free(bus);
+}

@@ -1,0 +1,323 @@
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bus.h"
+#include "common/cleanup.h"
+#include "common/names.h"
+#include "identity.h"
+#include "log.h"
+#include "modes.h"
+#include "wish.h"
+
+static int reply_refusal(sd_bus_message *message, const struct refusal *refusal) {
+	log_debug("Refused %s: %s: %s", sd_bus_message_get_sender(message),
+		refusal_error_name(refusal->code), refusal->message);
+	return sd_bus_reply_method_errorf(
+		message, refusal_error_name(refusal->code), "%s", refusal->message);
+}
+
+static int reply_unknown_sender(sd_bus_message *message, int error) {
+	struct refusal refusal;
+	refusal_set(&refusal, REFUSAL_NOT_ALLOWED,
+		"You cannot be identified (%s). Stay connected until the answer is there.",
+		strerror(-error));
+	return reply_refusal(message, &refusal);
+}
+
+/* The info dictionary of a lease, as RequestScanout and ScanoutLeased tell it. */
+static int append_info(sd_bus_message *m, const struct lease *lease, int spare_fd) {
+	const struct scanout *s = lease->scanout;
+	const struct card *card = s->card;
+	int i = card_find_connector(card, s->connector);
+	struct card_mode mode = i >= 0 ? card->snapshot.connectors[i].preferred
+				       : (struct card_mode){0};
+
+	int r = sd_bus_message_open_container(m, 'a', "{sv}");
+	if (r < 0) {
+		return r;
+	}
+	r = sd_bus_message_append(m, "{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}", "id", "s", s->id,
+		"index", "u", (uint32_t)s->index, "device", "s", card->device, "devnum", "(uu)",
+		card->major, card->minor, "connector", "u", s->objects.connector, "crtc", "u",
+		s->objects.crtc, "lessee", "u", lease->lessee, "generation", "t",
+		lease->generation, "mode", "(uuu)", mode.width, mode.height, mode.refresh);
+	if (r < 0) {
+		return r;
+	}
+	r = sd_bus_message_open_container(m, 'e', "sv");
+	if (r < 0) {
+		return r;
+	}
+	r = sd_bus_message_append(m, "s", "planes");
+	if (r < 0) {
+		return r;
+	}
+	r = sd_bus_message_open_container(m, 'v', "au");
+	if (r < 0) {
+		return r;
+	}
+	r = sd_bus_message_append_array(
+		m, 'u', s->objects.planes, s->objects.n_planes * sizeof(s->objects.planes[0]));
+	if (r < 0) {
+		return r;
+	}
+	r = sd_bus_message_close_container(m);
+	if (r < 0) {
+		return r;
+	}
+	r = sd_bus_message_close_container(m);
+	if (r < 0) {
+		return r;
+	}
+	if (spare_fd >= 0) {
+		r = sd_bus_message_append(m, "{sv}", "spare_fd", "h", spare_fd);
+		if (r < 0) {
+			return r;
+		}
+	}
+	return sd_bus_message_close_container(m);
+}
+
+static int reply_grant(sd_bus_message *message, const struct grant *grant) {
+	AUTO_MESSAGE sd_bus_message *reply = NULL;
+	AUTO_FREE char *path = NULL;
+
+	int r = bus_scanout_path(grant->scanout, &path);
+	if (r < 0) {
+		return r;
+	}
+	r = sd_bus_message_new_method_return(message, &reply);
+	if (r < 0) {
+		return r;
+	}
+	r = sd_bus_message_append(reply, "ho", grant->fd, path); // duplicates the fd
+	if (r < 0) {
+		return r;
+	}
+	r = append_info(reply, grant->lease, grant->spare_fd);
+	if (r < 0) {
+		return r;
+	}
+	return sd_bus_send(NULL, reply, NULL);
+}
+
+static void call_destroy(struct call *call) {
+	TAILQ_REMOVE(&call->bus->calls, call, link);
+	sd_bus_track_unref(call->track);
+	sd_bus_message_unref(call->message);
+	free(call);
+}
+
+static void on_granted(void *data, struct grant *grant, const struct refusal *refusal) {
+	struct call *call = data;
+
+	if (grant) {
+		/* Our copies go at once, whatever became of the reply: from here on the lease
+		 * lives as long as the caller wants. One that nobody got ends by itself. */
+		AUTO_CLOSE int fd = grant->fd;
+		AUTO_CLOSE int spare_fd = grant->spare_fd;
+		int r = reply_grant(call->message, grant);
+		if (r < 0) {
+			log_object(LOG_ERR, grant->scanout, "Cannot hand over the lease: %s",
+				strerror(-r));
+			sd_bus_reply_method_errno(call->message, r, NULL);
+		}
+	} else {
+		reply_refusal(call->message, refusal);
+	}
+	call_destroy(call);
+}
+
+static int on_caller_gone(sd_bus_track *track, void *data) {
+	struct call *call = data;
+	log_debug("%s went away while it waited", sd_bus_message_get_sender(call->message));
+	manager_cancel(call->bus->manager, call->waiter);
+	call_destroy(call);
+	return 0;
+}
+
+static int watch_caller(struct call *call) {
+	int r = sd_bus_track_new(call->bus->connection, &call->track, on_caller_gone, call);
+	return r < 0 ? r : sd_bus_track_add_sender(call->track, call->message);
+}
+
+static int method_request_scanout(sd_bus_message *message, void *data, sd_bus_error *error) {
+	struct bus *bus = data;
+	struct identity identity;
+	struct refusal refusal;
+	struct wish wish;
+
+	int r = wish_read(message, &wish, &refusal);
+	if (r < 0) {
+		return r;
+	}
+	if (refusal.code != REFUSAL_NONE) {
+		return reply_refusal(message, &refusal);
+	}
+	r = identity_of_sender(message, &identity);
+	if (r < 0) {
+		return reply_unknown_sender(message, r);
+	}
+	struct call *call = calloc(1, sizeof(*call));
+	if (!call) {
+		return -ENOMEM;
+	}
+	call->bus = bus;
+	call->message = sd_bus_message_ref(message);
+	TAILQ_INSERT_TAIL(&bus->calls, call, link);
+	struct waiter *waiter =
+		manager_request(bus->manager, &wish, &identity, on_granted, call);
+	if (waiter) {
+		call->waiter = waiter;
+		r = watch_caller(call);
+		if (r < 0) {
+			manager_cancel(bus->manager, waiter);
+			call_destroy(call);
+			return reply_unknown_sender(message, r);
+		}
+	}
+	return 1;
+}
+
+static int method_release_scanout(sd_bus_message *message, void *data, sd_bus_error *error) {
+	struct bus *bus = data;
+	struct identity identity;
+	struct refusal refusal;
+	const char *id;
+
+	int r = sd_bus_message_read(message, "s", &id);
+	if (r < 0) {
+		return r;
+	}
+	r = identity_of_sender(message, &identity);
+	if (r < 0) {
+		return reply_unknown_sender(message, r);
+	}
+	if (manager_release(bus->manager, &identity, id, &refusal) != REFUSAL_NONE) {
+		return reply_refusal(message, &refusal);
+	}
+	return sd_bus_reply_method_return(message, NULL);
+}
+
+struct listing {
+	struct manager *manager;
+	sd_bus_message *message;
+};
+
+static int append_all(sd_bus_message *reply, struct manager *manager) {
+	struct card *card;
+	struct scanout *scanout;
+	int r = sd_bus_message_open_container(reply, 'a', "a{sv}");
+	if (r < 0) {
+		return r;
+	}
+	TAILQ_FOREACH(card, &manager->cards, link) {
+		TAILQ_FOREACH(scanout, &card->scanouts, link) {
+			r = bus_scanout_append(reply, scanout);
+			if (r < 0) {
+				return r;
+			}
+		}
+	}
+	return sd_bus_message_close_container(reply);
+}
+
+static void reply_list(void *data) {
+	struct listing *listing = data;
+	AUTO_MESSAGE sd_bus_message *message = listing->message;
+	AUTO_MESSAGE sd_bus_message *reply = NULL;
+	struct manager *manager = listing->manager;
+
+	free(listing);
+	int r = sd_bus_message_new_method_return(message, &reply);
+	if (r >= 0) {
+		r = append_all(reply, manager);
+	}
+	if (r >= 0) {
+		r = sd_bus_send(NULL, reply, NULL);
+	}
+	if (r < 0) {
+		log_error("Cannot answer ListScanouts: %s", strerror(-r));
+		sd_bus_reply_method_errno(message, r, NULL);
+	}
+}
+
+static int method_list_scanouts(sd_bus_message *message, void *data, sd_bus_error *error) {
+	struct bus *bus = data;
+	struct listing *listing = calloc(1, sizeof(*listing));
+	if (!listing) {
+		return -ENOMEM;
+	}
+	*listing = (struct listing){bus->manager, sd_bus_message_ref(message)};
+	modes_refresh(bus->manager, reply_list, listing);
+	return 1;
+}
+
+static int get_count(sd_bus *connection, const char *path, const char *interface,
+	const char *property, sd_bus_message *reply, void *data, sd_bus_error *error) {
+	struct bus *bus = data;
+	unsigned total, n_free;
+	manager_count(bus->manager, &total, &n_free);
+	return sd_bus_message_append(
+		reply, "u", (uint32_t)(strcmp(property, "Free") == 0 ? n_free : total));
+}
+
+static int get_version(sd_bus *connection, const char *path, const char *interface,
+	const char *property, sd_bus_message *reply, void *data, sd_bus_error *error) {
+	return sd_bus_message_append(reply, "s", SCANOUTD_VERSION);
+}
+
+void bus_manager_emit_leased(struct bus *bus, const struct lease *lease) {
+	AUTO_MESSAGE sd_bus_message *signal = NULL;
+	AUTO_FREE char *path = NULL;
+	int r = bus_scanout_path(lease->scanout, &path);
+	if (r >= 0) {
+		r = sd_bus_message_new_signal(bus->connection, &signal, SCANOUT_BUS_PATH,
+			SCANOUT_MANAGER_INTERFACE, "ScanoutLeased");
+	}
+	if (r >= 0) {
+		r = sd_bus_message_append(signal, "o", path);
+	}
+	if (r >= 0) {
+		r = append_info(signal, lease, -1);
+	}
+	if (r >= 0) {
+		sd_bus_send(NULL, signal, NULL); // without a bus nobody hears it: no matter
+	}
+}
+
+void bus_manager_drop_calls(struct bus *bus) {
+	while (!TAILQ_EMPTY(&bus->calls)) {
+		struct call *call = TAILQ_FIRST(&bus->calls);
+		manager_cancel(bus->manager, call->waiter);
+		call_destroy(call);
+	}
+}
+
+/* Anybody whom the bus policy lets through: what a caller may do is decided here, by policy.c. */
+#define ANYBODY SD_BUS_VTABLE_UNPRIVILEGED
+
+static const sd_bus_vtable manager_vtable[] = {
+	SD_BUS_VTABLE_START(0),
+	SD_BUS_PROPERTY("Version", "s", get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+	SD_BUS_PROPERTY("Free", "u", get_count, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("Total", "u", get_count, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_METHOD_WITH_ARGS("RequestScanout", SD_BUS_ARGS("a{sv}", options),
+		SD_BUS_RESULT("h", lease_fd, "o", scanout, "a{sv}", info), method_request_scanout,
+		ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("ReleaseScanout", SD_BUS_ARGS("s", id), SD_BUS_NO_RESULT,
+		method_release_scanout, ANYBODY),
+	SD_BUS_METHOD_WITH_ARGS("ListScanouts", SD_BUS_NO_ARGS,
+		SD_BUS_RESULT("aa{sv}", scanouts), method_list_scanouts, ANYBODY),
+	SD_BUS_SIGNAL_WITH_ARGS(
+		"ScanoutLeased", SD_BUS_ARGS("o", scanout, "a{sv}", info), 0),
+	SD_BUS_SIGNAL_WITH_ARGS("ScanoutEnded", SD_BUS_ARGS("o", scanout, "s", reason), 0),
+	SD_BUS_VTABLE_END,
+};
+
+int bus_manager_register(struct bus *bus) {
+	return sd_bus_add_object_vtable(bus->connection, NULL, SCANOUT_BUS_PATH,
+		SCANOUT_MANAGER_INTERFACE, manager_vtable, bus);
+}

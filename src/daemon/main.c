@@ -1,0 +1,6 @@
+#include "card.h"
+#include "scanoutd.h"
+
+int main(int argc, char *argv[]) {
+	return scanoutd_run(argc, argv, &card_drm_ops);
+}

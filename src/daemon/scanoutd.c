@@ -1,0 +1,278 @@
+#include "scanoutd.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+
+#include "bus.h"
+#include "common/cleanup.h"
+#include "config.h"
+#include "inventory.h"
+#include "log.h"
+#include "manager.h"
+#include "monitor.h"
+#include "seat.h"
+
+/* sysexits(3), documented in scanoutd(8). */
+enum {
+	EXIT_OK = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 64,
+	EXIT_NO_CARD = 69,   // a card of Devices= or the system bus cannot be used
+	EXIT_CARD_BUSY = 75, // another process is master of a card
+	EXIT_DENIED = 77,
+	EXIT_CONFIG = 78,
+};
+
+#define MAX_CARDS 64
+
+static const char *arg_config = SCANOUTD_SYSCONFDIR "/scanoutd/scanoutd.conf";
+static bool arg_check_config;
+
+static const char usage[] =
+	"Usage: scanoutd [--config FILE] [--check-config] [--debug]\n"
+	"Leases the outputs of a virtual GPU to containers; see scanoutd(8).\n"
+	"\n"
+	"  --config FILE    read FILE and FILE.d/*.conf instead of\n"
+	"                   " SCANOUTD_SYSCONFDIR "/scanoutd/scanoutd.conf\n"
+	"  --check-config   say whether the configuration is right, and exit\n"
+	"  --debug          log refusals and details as well\n"
+	"  --help, --version\n";
+
+struct scanoutd {
+	sd_event *event;
+	struct manager manager;
+	struct seat *seat;
+	struct monitor *monitor;
+	struct bus *bus;
+};
+
+/* Returns -1 to go on, or the exit status. */
+static int parse_arguments(int argc, char *argv[]) {
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"check-config", no_argument, NULL, 'k'},
+		{"debug", no_argument, NULL, 'd'},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
+		{0},
+	};
+	int c;
+	while ((c = getopt_long(argc, argv, "c:dhV", options, NULL)) >= 0) {
+		switch (c) {
+		case 'c':
+			arg_config = optarg;
+			break;
+		case 'k':
+			arg_check_config = true;
+			break;
+		case 'd':
+			log_set_max_level(LOG_DEBUG);
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			return EXIT_OK;
+		case 'V':
+			puts("scanoutd " SCANOUTD_VERSION);
+			return EXIT_OK;
+		default:
+			fputs(usage, stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "scanoutd: '%s' is one argument too many\n%s", argv[optind], usage);
+		return EXIT_USAGE;
+	}
+	return -1;
+}
+
+static void on_seat_changed(void *data, bool enabled) {
+	struct scanoutd *d = data;
+	log_info("The seat is %s", enabled ? "ours" : "disabled: another session has the card");
+	d->manager.paused = !enabled;
+	if (enabled) {
+		manager_serve_queue(&d->manager);
+	}
+}
+
+static void on_ready(void *data) {
+	struct scanoutd *d = data;
+	unsigned total, n_free;
+	manager_count(&d->manager, &total, &n_free);
+	log_info("Ready: %u of %u scanouts are free", n_free, total);
+	sd_notifyf(false, "READY=1\nSTATUS=%u scanouts", total);
+}
+
+static void on_failed(void *data, int error) {
+	struct scanoutd *d = data;
+	sd_event_exit(d->event, error == -EACCES ? EXIT_DENIED : EXIT_NO_CARD);
+}
+
+static int handle_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *data) {
+	struct scanoutd *d = data;
+	log_info("Stopping");
+	sd_notify(false, "STOPPING=1");
+	return sd_event_exit(d->event, EXIT_OK);
+}
+
+static int handle_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *data) {
+	struct scanoutd *d = data;
+	struct config config;
+	char error[512];
+
+	sd_notify(false, "RELOADING=1");
+	if (config_load(arg_config, &config, error, sizeof(error)) < 0) {
+		log_error("%s. The configuration stays as it was", error);
+	} else {
+		manager_reconfigure(&d->manager, &config);
+		log_info("The configuration is loaded again; [Card] applies at the next start");
+	}
+	sd_notify(false, "READY=1");
+	return 0;
+}
+
+static int add_signals(struct scanoutd *d) {
+	static const struct {
+		int number;
+		sd_event_signal_handler_t handler;
+	} signals[] = {{SIGTERM, handle_stop}, {SIGINT, handle_stop}, {SIGHUP, handle_reload}};
+	sigset_t set;
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		sigaddset(&set, signals[i].number);
+	}
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0) {
+		return -errno;
+	}
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		int r = sd_event_add_signal(
+			d->event, NULL, signals[i].number, signals[i].handler, d);
+		if (r < 0) {
+			return r;
+		}
+	}
+	return 0;
+}
+
+static int to_exit_status(const char *device, int error) {
+	switch (error) {
+	case -EBUSY:
+		return EXIT_CARD_BUSY;
+	case -EACCES:
+	case -EPERM:
+		return EXIT_DENIED;
+	case -ENXIO:
+		log_error("%s: Has no outputs. Name another card in Devices= of scanoutd.conf", device);
+		return EXIT_NO_CARD;
+	default:
+		return EXIT_NO_CARD;
+	}
+}
+
+/* Opens what is there now; with Devices=auto more may come. Returns 0 or an exit status. */
+static int open_cards(struct scanoutd *d) {
+	char found[MAX_CARDS][64];
+	char **listed = d->manager.config.devices;
+
+	for (char **p = listed; p && *p; p++) {
+		int r = inventory_add(&d->manager, *p);
+		if (r < 0) {
+			return to_exit_status(*p, r);
+		}
+	}
+	int n = listed ? 0 : d->manager.ops->enumerate(found, MAX_CARDS);
+	if (n < 0) {
+		log_error("Cannot look for cards in /dev/dri: %s", strerror(-n));
+		return EXIT_NO_CARD;
+	}
+	for (int i = 0; i < n; i++) {
+		int r = inventory_add(&d->manager, found[i]);
+		if (r < 0 && r != -ENXIO) { // no outputs: a render-only device is not meant
+			return to_exit_status(found[i], r);
+		}
+	}
+	if (TAILQ_EMPTY(&d->manager.cards)) {
+		log_warning("No card with outputs yet; waiting for one");
+	}
+	return 0;
+}
+
+static int start(struct scanoutd *d) {
+	int r = seat_open(d->event, d->manager.config.seat, on_seat_changed, d, &d->seat);
+	if (r < 0) {
+		return EXIT_NO_CARD;
+	}
+	d->manager.seat = d->seat;
+
+	/* Before the cards are looked at, so that none that comes in between is missed. */
+	r = monitor_new(&d->manager, &d->monitor);
+	if (r < 0) {
+		log_error("Cannot hear the kernel's events: %s", strerror(-r));
+		return EXIT_FAILED;
+	}
+	r = bus_new(&d->manager, on_ready, on_failed, d, &d->bus);
+	if (r < 0) {
+		log_error("Cannot connect to the system bus: %s. Is dbus running?", strerror(-r));
+		return EXIT_NO_CARD;
+	}
+	r = open_cards(d);
+	if (r != 0) {
+		return r;
+	}
+	if (d->manager.preparing == 0) {
+		bus_take_name(d->bus);
+	}
+	r = sd_event_loop(d->event);
+	return r < 0 ? EXIT_FAILED : r;
+}
+
+int scanoutd_run(int argc, char *argv[], const struct card_ops *ops) {
+	struct scanoutd d = {0};
+	struct config config;
+	char error[512];
+
+	int status = parse_arguments(argc, argv);
+	if (status >= 0) {
+		return status;
+	}
+	log_open();
+	if (config_load(arg_config, &config, error, sizeof(error)) < 0) {
+		log_error("%s", error);
+		return EXIT_CONFIG;
+	}
+	if (arg_check_config) {
+		printf("%s: The configuration is right\n", arg_config);
+		config_finish(&config);
+		return EXIT_OK;
+	}
+
+	int r = sd_event_default(&d.event);
+	if (r < 0) {
+		config_finish(&config);
+		return EXIT_FAILED;
+	}
+	manager_init(&d.manager, d.event, ops, &config);
+	r = add_signals(&d);
+	if (r >= 0) {
+		r = sd_event_set_watchdog(d.event, true);
+	}
+	if (r < 0) {
+		log_error("Cannot set up the event loop: %s", strerror(-r));
+		status = EXIT_FAILED;
+	} else {
+		status = start(&d);
+	}
+
+	bus_destroy(d.bus);
+	monitor_destroy(d.monitor);
+	manager_finish(&d.manager);
+	seat_close(d.seat);
+	sd_event_unref(d.event);
+	return status;
+}

@@ -1,0 +1,29 @@
+/* What a caller of RequestScanout wants. */
+#ifndef SCANOUTD_WISH_H
+#define SCANOUTD_WISH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-bus.h>
+
+#include "refusal.h"
+#include "scanout.h"
+
+/* The longest `timeout`: a day. Longer ones are refused, as they are a mistake in the unit. */
+#define WISH_TIMEOUT_MAX_USEC UINT64_C(86400000000)
+
+struct wish {
+	char scanout[64];                  // an id; empty = any
+	char label[SCANOUT_LABEL_MAX + 1]; // empty = none
+	uint64_t timeout_usec;             // how long to wait for one; 0 = not at all
+	bool spare;                        // an empty lease, too
+};
+
+/*
+ * Reads the options, a{sv}, at the message's read position.
+ * Returns 0 with a wish; 0 with a code in `refusal` if an option is unknown, of the wrong type or
+ * out of range; a negative errno if the message itself is broken.
+ */
+int wish_read(sd_bus_message *message, struct wish *ret, struct refusal *refusal);
+
+#endif
