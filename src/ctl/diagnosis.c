@@ -1,0 +1,101 @@
+#include "diagnosis.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "property.h"
+#include "table.h"
+
+static const struct {
+	const char *name;
+	const char *shown;
+	const char *color;
+} verdicts[] = {
+	[VERDICT_OK] = {"ok", "ok", "32"},
+	[VERDICT_WARN] = {"warn", "warn", "33"},
+	[VERDICT_FAIL] = {"fail", "FAIL", "1;31"},
+};
+
+int diagnosis_init(struct diagnosis *diagnosis) {
+	*diagnosis = (struct diagnosis){.checks = cJSON_CreateArray()};
+	return diagnosis->checks ? 0 : -ENOMEM;
+}
+
+void diagnosis_finish(struct diagnosis *diagnosis) {
+	cJSON_Delete(diagnosis->checks);
+	diagnosis->checks = NULL;
+}
+
+void diagnosis_add(struct diagnosis *diagnosis, enum verdict verdict, const char *check,
+	const char *advice, const char *format, ...) {
+	AUTO_FREE char *message = NULL;
+	va_list args;
+	va_start(args, format);
+	if (vasprintf(&message, format, args) < 0) {
+		message = NULL;
+	}
+	va_end(args);
+
+	diagnosis->failed |= verdict == VERDICT_FAIL;
+	AUTO_JSON cJSON *item = cJSON_CreateObject();
+	if (!message || !item || !cJSON_AddStringToObject(item, "check", check) ||
+		!cJSON_AddStringToObject(item, "result", verdicts[verdict].name) ||
+		!cJSON_AddStringToObject(item, "message", message) ||
+		!cJSON_AddStringToObject(item, "type", advice ? advice : "")) {
+		diagnosis->incomplete = true;
+		return;
+	}
+	cJSON_AddItemToArray(diagnosis->checks, TAKE_PTR(item));
+}
+
+static int print_json(const struct diagnosis *diagnosis) {
+	AUTO_JSON cJSON *object = cJSON_CreateObject();
+	if (!object || !cJSON_AddBoolToObject(object, "ok", !diagnosis->failed) ||
+		!cJSON_AddItemReferenceToObject(object, "checks", diagnosis->checks)) {
+		return -ENOMEM;
+	}
+	AUTO_JSON_TEXT char *text = cJSON_Print(object);
+	if (!text) {
+		return -ENOMEM;
+	}
+	puts(text);
+	return 0;
+}
+
+static int print_table(const struct diagnosis *diagnosis, bool color) {
+	AUTO_TABLE struct table table = TABLE_INIT(3);
+	const cJSON *check;
+	int r = 0;
+	cJSON_ArrayForEach (check, diagnosis->checks) {
+		const char *result = property_string(check, "result");
+		const char *advice = property_string(check, "type");
+		size_t i = VERDICT_OK;
+		while (strcmp(verdicts[i].name, result) != 0) {
+			i++;
+		}
+		r = table_add(&table, verdicts[i].shown, verdicts[i].color);
+		r = r < 0 ? r : table_add(&table, property_string(check, "check"), NULL);
+		r = r < 0 ? r : table_add(&table, property_string(check, "message"), NULL);
+		if (r >= 0 && *advice) {
+			AUTO_FREE char *line = NULL;
+			r = asprintf(&line, "Type: %s", advice) < 0 ? -ENOMEM : 0;
+			r = r < 0 ? r : table_add(&table, " ", NULL);
+			r = r < 0 ? r : table_add(&table, " ", NULL);
+			r = r < 0 ? r : table_add(&table, line, "1");
+		}
+		if (r < 0) {
+			return r;
+		}
+	}
+	table_print(&table, color);
+	return 0;
+}
+
+int diagnosis_print(const struct diagnosis *diagnosis, bool json, bool color) {
+	if (diagnosis->incomplete) {
+		return -ENOMEM;
+	}
+	return json ? print_json(diagnosis) : print_table(diagnosis, color);
+}

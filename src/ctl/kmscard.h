@@ -1,0 +1,35 @@
+/* The kernel's view of the KMS cards, as the doctor needs it: from sysfs, debugfs and /proc. */
+#ifndef SCANOUT_CTL_KMSCARD_H
+#define SCANOUT_CTL_KMSCARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+struct kmscard {
+	unsigned int number; // of /dev/dri/cardN, its minor as well
+	char driver[64];     // "" if unknown
+	unsigned int outputs;
+	unsigned int connected;
+	bool has_node;
+};
+
+struct kmscard_opener {
+	pid_t pid;
+	char name[32];
+};
+
+/* Fills up to max cards in the order of their numbers; returns how many, or a negative errno. */
+int kmscard_scan(struct kmscard *cards, size_t max);
+
+/*
+ * Finds a living process that is the card's DRM master and is neither scanoutd nor a seat manager
+ * that opens cards for others. 1 with *ret filled, 0 if there is none, negative errno if debugfs
+ * does not say.
+ */
+int kmscard_find_foreign_master(const struct kmscard *card, struct kmscard_opener *ret);
+
+/* The same for any process that has the card open, as far as /proc may be read. */
+int kmscard_find_foreign_opener(const struct kmscard *card, struct kmscard_opener *ret);
+
+#endif

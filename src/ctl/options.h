@@ -1,0 +1,30 @@
+/* The command line: options that every command takes, and its usage errors. */
+#ifndef SCANOUT_CTL_OPTIONS_H
+#define SCANOUT_CTL_OPTIONS_H
+
+#include <getopt.h>
+
+#include "scanoutctl.h"
+
+/* Long options without a letter start here; those of single commands from OPTION_OWN on. */
+enum {
+	OPTION_ADDRESS = 0x100,
+	OPTION_OWN = 0x200
+};
+
+/* For the option tables of commands that have their own options. */
+#define OPTIONS_COMMON                                                                            \
+	{"json", no_argument, NULL, 'j'}, {"address", required_argument, NULL, OPTION_ADDRESS}, { \
+		"help", no_argument, NULL, 'h'                                                    \
+	}
+
+/* Handles one result of getopt_long() that the caller did not: a common option or an error. */
+int options_common(struct ctl *ctl, int option, char *argv[]);
+
+/*
+ * Parses the arguments of a command without options of its own, which takes exactly `count`
+ * operands; on return optind is the first. The command ends at once if ctl->finished is set.
+ */
+int options_parse(struct ctl *ctl, int argc, char *argv[], int count);
+
+#endif

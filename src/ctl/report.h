@@ -1,0 +1,31 @@
+/* How a failure is told: a sentence on stderr, or an object with --json, and an exit code. */
+#ifndef SCANOUT_CTL_REPORT_H
+#define SCANOUT_CTL_REPORT_H
+
+#include "scanoutctl.h"
+
+/* Prints "scanoutctl: NAME: message" and returns the code. */
+__attribute__((format(printf, 4, 5))) int report(
+	struct ctl *ctl, int code, const char *name, const char *format, ...);
+
+/* Prints the message and the usage of the command; returns CTL_USAGE. */
+__attribute__((format(printf, 2, 3))) int report_usage(struct ctl *ctl, const char *format, ...);
+
+/* Prints why a call failed, `r` is its negative errno and fills in for an error without a name. */
+int report_call(struct ctl *ctl, const sd_bus_error *error, int r);
+
+/* An answer that does not follow the contract. */
+int report_bad_reply(struct ctl *ctl, const char *what, int r);
+
+int report_no_memory(struct ctl *ctl);
+
+/* What is known about a D-Bus error; the doctor asks as well. */
+struct failure {
+	int code;
+	const char *name;   // without the prefix
+	const char *advice; // what it means and what to type, NULL if the message says that
+};
+
+struct failure report_classify(const sd_bus_error *error);
+
+#endif
