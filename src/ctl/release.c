@@ -66,10 +66,15 @@ int run_release(struct ctl *ctl, int argc, char *argv[]) {
 	if (code != CTL_OK) {
 		return code;
 	}
+	const char *id = property_string(scanout, "id");
+	uint64_t seen_number = property_number(scanout, "generation");
+	if (!generation && seen_number == 0) {
+		return report(ctl, CTL_REFUSED, "NoSuchScanout",
+			"There is no lease on %s. There is nothing to release.", id);
+	}
 	// The list is a moment old: with its generation a next holder is safe.
 	char seen[24];
-	snprintf(seen, sizeof(seen), "%" PRIu64, property_number(scanout, "generation"));
-	const char *id = property_string(scanout, "id");
+	snprintf(seen, sizeof(seen), "%" PRIu64, seen_number);
 	code = release(ctl, id, generation ? generation : seen);
 	return code == CTL_OK ? print_released(ctl, id) : code;
 }

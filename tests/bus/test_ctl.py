@@ -298,7 +298,7 @@ class Normal(Case):
         error = json.loads(result.stderr)
         self.assertEqual(error, {"error": "ScanoutBusy",
                                  "message": "'card0-Virtual-2#3' is not that lease."})
-        self.check(self.ctl("release", "card0-Virtual-1"), 1, "ScanoutBusy")
+        self.check(self.ctl("release", "card0-Virtual-1"), 1, "NoSuchScanout")
 
     def request(self, *args, command=("env",), **kwargs):
         return self.ctl("request", *args, "--", *command, **kwargs)
