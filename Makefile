@@ -198,4 +198,4 @@ help:
 	@echo 'make bench      measure in the emulated VM'
 	@echo 'make lint format format-check deps uninstall clean'
 
--include $(shell find $(B) -name '*.d' 2>/dev/null)
+-include $(shell find $(B) -path $(B)/stage -prune -o -name '*.d' -type f -print 2>/dev/null)

@@ -317,7 +317,14 @@ static const sd_bus_vtable manager_vtable[] = {
 	SD_BUS_VTABLE_END,
 };
 
+/* sd-bus does not allow a plain vtable on a path that has a fallback one, the scanouts'. */
+static int find_manager(sd_bus *connection, const char *path, const char *interface, void *data,
+	void **ret_found, sd_bus_error *error) {
+	*ret_found = data;
+	return strcmp(path, SCANOUT_BUS_PATH) == 0;
+}
+
 int bus_manager_register(struct bus *bus) {
-	return sd_bus_add_object_vtable(bus->connection, NULL, SCANOUT_BUS_PATH,
-		SCANOUT_MANAGER_INTERFACE, manager_vtable, bus);
+	return sd_bus_add_fallback_vtable(bus->connection, NULL, SCANOUT_BUS_PATH,
+		SCANOUT_MANAGER_INTERFACE, manager_vtable, find_manager, bus);
 }

@@ -218,7 +218,7 @@ static int start(struct scanoutd *d) {
 	}
 	r = bus_new(&d->manager, on_ready, on_failed, d, &d->bus);
 	if (r < 0) {
-		log_error("Cannot connect to the system bus: %s. Is dbus running?", strerror(-r));
+		log_error("Cannot set up the bus connection: %s", strerror(-r));
 		return EXIT_NO_CARD;
 	}
 	r = open_cards(d);

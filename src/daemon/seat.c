@@ -55,6 +55,38 @@ static int handle_readable(sd_event_source *source, int fd, uint32_t events, voi
 	return 0;
 }
 
+/*
+ * The seat manager to ask, or NULL. libseat's own choice ends with a seatd of its own inside this
+ * process, which wants a VT and manages no seat that anybody else could share.
+ */
+static const char *find_backend(void) {
+	const char *chosen = getenv("LIBSEAT_BACKEND");
+	if (chosen) {
+		return chosen;
+	}
+	const char *socket = getenv("SEATD_SOCK");
+	if (access(socket ? socket : "/run/seatd.sock", F_OK) == 0) {
+		return "seatd";
+	}
+	return getenv("XDG_SESSION_ID") ? "logind" : NULL;
+}
+
+static int open_libseat(struct seat *seat) {
+	const char *backend = find_backend();
+	if (!backend) {
+		return -ENOENT;
+	}
+	setenv("LIBSEAT_BACKEND", backend, 1);
+	libseat_set_log_handler(handle_log);
+	libseat_set_log_level(LIBSEAT_LOG_LEVEL_ERROR);
+	errno = 0;
+	seat->libseat = libseat_open_seat(&listener, seat);
+	if (!seat->libseat) {
+		return errno ? -errno : -ENOTCONN;
+	}
+	return 0;
+}
+
 int seat_open(sd_event *event, enum config_seat mode, void (*changed)(void *data, bool enabled),
 	void *data, struct seat **ret) {
 	*ret = NULL;
@@ -67,11 +99,8 @@ int seat_open(sd_event *event, enum config_seat mode, void (*changed)(void *data
 	}
 	seat->changed = changed;
 	seat->data = data;
-	libseat_set_log_handler(handle_log);
-	libseat_set_log_level(LIBSEAT_LOG_LEVEL_ERROR);
-	seat->libseat = libseat_open_seat(&listener, seat);
-	if (!seat->libseat) {
-		int r = errno ? -errno : -ENOTCONN;
+	int r = open_libseat(seat);
+	if (r < 0) {
 		free(seat);
 		if (mode == CONFIG_SEAT_AUTO) {
 			log_debug("No seat manager gives us a seat; opening the cards directly");
@@ -92,7 +121,7 @@ int seat_open(sd_event *event, enum config_seat mode, void (*changed)(void *data
 			return -EBUSY;
 		}
 	}
-	int r = sd_event_add_io(event, &seat->source, libseat_get_fd(seat->libseat), EPOLLIN,
+	r = sd_event_add_io(event, &seat->source, libseat_get_fd(seat->libseat), EPOLLIN,
 		handle_readable, seat);
 	if (r < 0) {
 		seat_close(seat);
