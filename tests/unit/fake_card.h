@@ -1,0 +1,81 @@
+/*
+ * A kernel made of tables: an instance of `struct card_ops` for the tests of the daemon's own
+ * logic. It keeps the promises of the real one that the daemon relies on: a lease ends when the
+ * last copy of its fd is closed, lessee ids are reused from the lowest, a revoked lessee is not
+ * listed, objects are leased once. Real DRM behaviour is tested in tests/vm only.
+ */
+#ifndef TESTS_FAKE_CARD_H
+#define TESTS_FAKE_CARD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "card.h"
+#include "fake_topology.h"
+
+extern const struct card_ops fake_card_ops;
+
+struct fake_card;
+
+/* The functions of `struct card_ops` that can be held, made to fail, and are counted. */
+enum fake_op {
+	FAKE_OPEN,
+	FAKE_SNAPSHOT,
+	FAKE_FORCE_CONNECT,
+	FAKE_BLANK,
+	FAKE_READ_MODE,
+	FAKE_CREATE,
+	FAKE_REVOKE,
+	FAKE_LIST,
+	FAKE_MONITOR,
+	FAKE_ENUMERATE,
+	FAKE_N_OPS,
+};
+
+/* A kernel without cards; fake_finish() checks that nothing of it is open any more. */
+void fake_init(void);
+void fake_finish(void);
+
+/* A card that exists from now on. All its CRTCs and planes show the boot's picture. */
+struct fake_card *fake_card_add(const char *device, const struct card_snapshot *topology);
+/* Unplugs it: every call on it fails with ENODEV, its leases are gone. Sends REMOVED. */
+void fake_card_remove(struct fake_card *card);
+
+/* What the next snapshot says. Send CARD_EVENT_HOTPLUG to make anybody look. */
+void fake_card_set_connected(struct fake_card *card, unsigned connector, bool connected);
+/* The connector object goes away, as a display-port hub's do. */
+void fake_card_drop_connector(struct fake_card *card, unsigned connector);
+
+/* Whether the daemon has the card open. */
+bool fake_card_is_open(struct fake_card *card);
+/* How many lessees hold objects. */
+unsigned fake_card_n_lessees(struct fake_card *card);
+/* Whether CRTC `i` shows a picture; `fake_card_picture` says which: they are counted from 1. */
+uint64_t fake_card_picture(struct fake_card *card, unsigned crtc);
+
+/* Calls of `op` wait at a gate until it is released: somebody holds the modeset lock. */
+void fake_hold(enum fake_op op);
+void fake_release(enum fake_op op);
+/* How many calls wait at the gate. */
+unsigned fake_waiting(enum fake_op op);
+/* After `skip` good calls the next `times` ones fail with `error` (negative). */
+void fake_fail(enum fake_op op, unsigned skip, unsigned times, int error);
+unsigned fake_count(enum fake_op op);
+/* Called at the very beginning of every create_lease: what races with it. NULL ends it. */
+void fake_before_create(void (*hook)(void *data), void *data);
+
+/* Tells the daemon's monitor. */
+void fake_send(enum card_event_type type, const char *device);
+/* The next read says ENOBUFS: the events sent before are lost. */
+void fake_lose_events(void);
+/* From now on ended leases send no event. */
+void fake_set_quiet(bool quiet);
+
+/*
+ * What must never happen: a CRTC or plane leased while it shows somebody else's picture, and a
+ * CRTC blanked while a lessee has it.
+ */
+unsigned fake_n_seen(void);
+unsigned fake_n_torn(void);
+
+#endif

@@ -1,0 +1,52 @@
+/* What all tests share: the includes of cmocka, waiting for conditions, temporary files. */
+#ifndef TESTS_SUPPORT_H
+#define TESTS_SUPPORT_H
+
+/* cmocka.h needs these before itself. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdbool.h>
+#include <sys/types.h>
+#include <systemd/sd-event.h>
+
+#define N_ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
+
+/* How long anything may take before a test gives up: a hang, not a measure. */
+#define PATIENCE_USEC UINT64_C(20000000)
+
+/* CLOCK_MONOTONIC in µs. */
+uint64_t now_usec(void);
+
+/* Runs the event loop until the condition holds; the test fails if it never does. */
+#define run_until(event, condition)                                          \
+	do {                                                                 \
+		uint64_t run_until_end_ = now_usec() + PATIENCE_USEC;        \
+		while (!(condition)) {                                       \
+			if (now_usec() > run_until_end_) {                   \
+				fail_msg("This never came: %s", #condition); \
+			}                                                    \
+			assert_true(sd_event_run((event), 2000) >= 0);       \
+		}                                                            \
+	} while (0)
+
+/* Handles what is pending, without waiting for anything more. */
+void run_pending(sd_event *event);
+
+/* A new directory below $TMPDIR; the caller frees the path. */
+char *make_directory(void);
+/* Removes it with everything in it, and frees the path. NULL is fine. */
+void remove_directory(char *path);
+/* Writes DIRECTORY/NAME and returns its path, which the caller frees. */
+char *write_file(const char *directory, const char *name, const void *content, size_t size);
+char *write_text(const char *directory, const char *name, const char *text);
+
+/* How many files a process has open; 0 if it is gone. */
+unsigned count_fds(pid_t pid);
+/* Waits for the end of a child. Returns its wait status; it is killed if it does not end. */
+int wait_for_exit(pid_t pid);
+
+#endif
