@@ -48,6 +48,7 @@ static const struct {
 	/* podman's "libpod-conmon-ID.scope" holds the monitor, which runs outside the container. */
 	{"libpod-conmon-", ".scope", NULL},
 	{"libpod-", ".scope", "podman"},
+	{"libpod-payload-", "", "podman"}, // --cgroups=split, as Quadlet has it
 	{"docker-", ".scope", "docker"},
 	{"cri-containerd-", ".scope", "containerd"},
 	{"crio-conmon-", ".scope", NULL},
@@ -105,18 +106,37 @@ static bool ends_with(const char *start, size_t length, const char *suffix) {
 	return length > n && memcmp(start + length - n, suffix, n) == 0;
 }
 
-void identity_parse_cgroup(const char *text, struct identity *identity) {
+/*
+ * The path of the process in systemd's hierarchy: the line "N:name=systemd:/path" where there is
+ * version 1, else "0::/path". A path may contain anything but a newline, so the file is read line
+ * by line and field by field: who may create cgroups must not be able to hide a container.
+ */
+static const char *find_path(const char *text) {
+	const char *unified = NULL;
+	for (const char *line = text; *line != '\0';) {
+		size_t length = strcspn(line, "\n");
+		size_t id = strcspn(line, ":\n");
+		size_t controllers = line[id] == ':' ? strcspn(line + id + 1, ":\n") : 0;
+		const char *second = line + id + 1 + controllers;
+		if (line[id] == ':' && second[0] == ':' && second[1] == '/') {
+			if (controllers == 12 && memcmp(line + id + 1, "name=systemd", 12) == 0) {
+				return second + 1;
+			}
+			if (controllers == 0 && id == 1 && line[0] == '0') {
+				unified = second + 1;
+			}
+		}
+		line += length + (line[length] == '\n');
+	}
+	return unified;
+}
+
+int identity_parse_cgroup(const char *text, struct identity *identity) {
 	identity->engine[0] = identity->container[0] = identity->unit[0] = '\0';
 
-	/* cgroup v2 has one line, "0::/path"; with v1 the line of systemd's own hierarchy is the
-	 * one that always exists. */
-	const char *line = strstr(text, "name=systemd:");
-	line = line ? line + strlen("name=systemd:") : strstr(text, "0::");
+	const char *line = find_path(text);
 	if (!line) {
-		return;
-	}
-	if (strncmp(line, "0::", 3) == 0) {
-		line += 3;
+		return -EBADMSG;
 	}
 
 	/* The outermost container is the one that the VM's engine started: what runs inside it
@@ -133,11 +153,12 @@ void identity_parse_cgroup(const char *text, struct identity *identity) {
 			copy_span(identity->unit, sizeof(identity->unit), p, length);
 		}
 		if (parse_component(parent, p, length, identity)) {
-			return;
+			return 0;
 		}
 		parent = p;
 		p += length;
 	}
+	return 0;
 }
 
 static int read_cgroup(pid_t pid, struct identity *identity) {
@@ -162,8 +183,7 @@ static int read_cgroup(pid_t pid, struct identity *identity) {
 		return -errno;
 	}
 	text[n] = '\0';
-	identity_parse_cgroup(text, identity);
-	return 0;
+	return identity_parse_cgroup(text, identity);
 }
 
 static int read_groups(sd_bus_message *reply, struct identity *identity) {

@@ -29,9 +29,10 @@ int identity_of_sender(sd_bus_message *message, struct identity *ret);
 /*
  * Reads container, engine and unit out of the text of /proc/PID/cgroup. Pure.
  * Knows docker, podman, containerd and CRI-O (Kubernetes), systemd-nspawn and LXC, each with the
- * systemd and the cgroupfs driver.
+ * systemd and the cgroupfs driver. Returns 0, or -EBADMSG if the text does not say where the
+ * process runs: that is not the same as "in no container".
  */
-void identity_parse_cgroup(const char *text, struct identity *identity);
+int identity_parse_cgroup(const char *text, struct identity *identity);
 
 /* Whether both are the same holder: the same uid in the same container (or both in none). */
 bool identity_same_holder(const struct identity *a, const struct identity *b);
