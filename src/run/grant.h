@@ -1,0 +1,33 @@
+/* RequestScanout's argument and answer, as structs. */
+#ifndef SCANOUT_RUN_GRANT_H
+#define SCANOUT_RUN_GRANT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-bus.h>
+
+struct wish {
+	const char *scanout;    // may be NULL
+	const char *label;      // may be NULL
+	unsigned width, height; // 0: any
+	uint64_t timeout_usec;
+	bool spare;
+};
+
+struct grant {
+	int fd, spare_fd; // owned; -1: none
+	char *path;       // of the scanout's object
+	char id[64];
+	char device[64];
+	uint32_t index, major, minor, connector;
+	uint64_t generation;
+};
+
+/* Appends the a{sv} of options. */
+int wish_append(const struct wish *wish, sd_bus_message *message);
+/* Reads an answer; ret is written on success only. */
+int grant_read(struct grant *ret, sd_bus_message *message);
+/* Closes and frees what it has; it may be used again. */
+void grant_finish(struct grant *grant);
+
+#endif

@@ -1,0 +1,49 @@
+/* scanout-run's side of the D-Bus contract: asks scanoutd for a scanout and gives it back. */
+#ifndef SCANOUT_RUN_LINK_H
+#define SCANOUT_RUN_LINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-bus.h>
+
+#include "grant.h"
+
+#define LINK_GUEST_SOCKET "/run/scanoutd/guest/bus"
+
+/* What scanoutd tells later. Called from the event loop, never from within link_…(). */
+struct link_events {
+	/* It has taken the lease back. */
+	void (*revoked)(void *data, const char *reason);
+	/* The scanout has another size. */
+	void (*resized)(void *data);
+};
+
+struct link {
+	sd_event *event;
+	sd_bus *bus;  // NULL: not connected
+	bool is_peer; // guest socket: no bus names
+	const struct link_events *events;
+	void *events_data;
+	sd_event_source *notice;
+	char *path; // of the scanout; NULL before the first grant
+	char id[64];
+	uint64_t generation; // 0: nothing is held
+	char reason[32];     // of an end that was told; "" for none
+	uint32_t width, height;
+	bool was_resized;
+};
+
+int link_init(struct link *link, sd_event *event, const struct link_events *events, void *data);
+/* Gives back what is held. */
+void link_finish(struct link *link);
+
+/*
+ * Asks for a scanout, and for as long as the wish's timeout waits for scanoutd to be there and for
+ * the scanout to be free. Tells why it waits and why it fails. -EINTR: a signal that ends
+ * programs is pending.
+ */
+int link_request(struct link *link, const struct wish *wish, struct grant *ret);
+/* Gives the scanout back, if it still is the lease that was granted. */
+void link_release(struct link *link);
+
+#endif
