@@ -15,12 +15,16 @@
 /* A holder that asks in a loop must not be able to empty the card. */
 #define DEFAULT_MAX_PER_HOLDER 4
 
+#define MAX_LINE 65000
+#define ID_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-"
+
 struct parser {
 	struct config *config;
 	const char *path;
 	FILE *file;
 	int line;
-	bool in_line; // the last chunk that was read did not end its line
+	bool in_line;  // the last chunk that was read did not end its line
+	int length;    // of the line so far
 	unsigned seen; // bit per key, to refuse one that stands twice in a file
 	char *error;
 	size_t error_size;
@@ -144,7 +148,9 @@ static int set_exclude(struct parser *parser, const char *value) {
 		return fail(parser, "Out of memory");
 	}
 	for (char **p = list; *p; p++) {
-		if (strncmp(*p, "card", 4) != 0 || !strchr(*p, '-')) {
+		/* An id that cannot exist would exclude nothing, in silence. */
+		if (strncmp(*p, "card", 4) != 0 || !strchr(*p, '-') ||
+			(*p)[strspn(*p, ID_CHARACTERS)] != '\0') {
 			fail(parser,
 				"Exclude=%s is not allowed: it is a list of scanout ids such as "
 				"card0-Virtual-1",
@@ -182,8 +188,8 @@ static int set_max_per_holder(struct parser *parser, const char *value) {
 	unsigned long number = strtoul(value, &end, 10);
 	if (value[0] < '0' || value[0] > '9' || *end != '\0' || errno || number < 1 ||
 		number > 4096) {
-		return fail(parser,
-			"MaxPerHolder=%s is not allowed: it is a number from 1 to 4096", value);
+		return fail(parser, "MaxPerHolder=%s is not allowed: it is a number from 1 to 4096",
+			value);
 	}
 	parser->config->max_per_holder = (unsigned)number;
 	return 1;
@@ -236,32 +242,57 @@ static int handle_key(void *user, const char *section, const char *name, const c
 	return fail(parser, "[%s] has no key %s=; it has %s", section, name, allowed);
 }
 
-/*
- * inih's reader: counts the lines, and looks at section headers itself, since inih tells of a
- * section only when it has a key.
- */
+/* What inih does not say: an unknown section without keys, and text behind a section. */
+static bool check_header(struct parser *parser, const char *text) {
+	size_t length = strcspn(text + 1, "]\r\n");
+	if (text[1 + length] != ']') {
+		return true; // inih refuses it
+	}
+	if (!known_section(text + 1, length)) {
+		return fail(parser, "unknown section [%.*s]: it is [Card], [Scanouts] or [Policy]",
+			(int)length, text + 1);
+	}
+	const char *rest = text + length + 2;
+	rest += strspn(rest, " \t\r\n");
+	if (*rest != '\0') {
+		return fail(parser,
+			"'%.*s' stands behind the section; it belongs on a line of its own",
+			(int)strcspn(rest, "\r\n"), rest);
+	}
+	return true;
+}
+
+/* inih's reader: counts the lines and looks at what inih would pass over. */
 static char *read_line(char *buffer, int size, void *stream) {
 	struct parser *parser = stream;
-	char *text = fgets(buffer, size, parser->file);
-	if (!text) {
+	int n = 0, c = 0;
+	while (n < size - 1 && c != '\n' && (c = getc(parser->file)) != EOF) {
+		buffer[n++] = (char)c;
+	}
+	buffer[n] = '\0';
+	if (n == 0) {
 		return NULL;
 	}
 	bool starts_line = !parser->in_line;
-	parser->in_line = !strchr(text, '\n');
-	if (!starts_line) {
-		return text;
+	parser->in_line = c != '\n';
+	if (starts_line) {
+		parser->line++;
+		parser->length = 0;
 	}
-	parser->line++;
-	const char *p = text + strspn(text, " \t");
-	if (*p == '[') {
-		size_t length = strcspn(p + 1, "]\n");
-		if (p[1 + length] == ']' && !known_section(p + 1, length)) {
-			fail(parser, "unknown section [%.*s]: it is [Card], [Scanouts] or [Policy]",
-				(int)length, p + 1);
-			return NULL;
-		}
+	parser->length += n;
+	if (memchr(buffer, '\0', (size_t)n)) {
+		fail(parser, "there is a NUL byte in this line");
+		return NULL;
 	}
-	return text;
+	if (parser->length > MAX_LINE) {
+		fail(parser, "this line is longer than %d characters", MAX_LINE);
+		return NULL;
+	}
+	const char *text = buffer + strspn(buffer, " \t");
+	if (starts_line && *text == '[' && !check_header(parser, text)) {
+		return NULL;
+	}
+	return buffer;
 }
 
 static int load_file(struct parser *parser, const char *path) {
@@ -284,7 +315,7 @@ static int load_file(struct parser *parser, const char *path) {
 	ini_allow_inline_comments = false;
 	ini_use_stack = false; // long lines: grow the buffer instead of cutting at 200 bytes
 	ini_allow_realloc = true;
-	ini_max_line = 65536;
+	ini_max_line = MAX_LINE + 200; // ours is noticed first; inih's would cut the line
 	ini_stop_on_first_error = true;
 	int r = ini_parse_stream(read_line, parser, handle_key, parser);
 	if (r != 0) {
@@ -299,7 +330,7 @@ static int load_file(struct parser *parser, const char *path) {
 static int only_conf(const struct dirent *entry) {
 	size_t length = strlen(entry->d_name);
 	return entry->d_name[0] != '.' && length > 5 &&
-		strcmp(entry->d_name + length - 5, ".conf") == 0;
+	       strcmp(entry->d_name + length - 5, ".conf") == 0;
 }
 
 static int load_drop_ins(struct parser *parser, const char *path) {
