@@ -1,0 +1,232 @@
+#include "rig.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "inventory.h"
+#include "log.h"
+#include "monitor.h"
+
+const struct identity root = {.uid = 0, .pid = 1};
+const struct identity user = {.uid = 1000, .pid = 2};
+const struct identity stranger = {.uid = 1001, .pid = 3};
+const struct identity container_a = {.uid = 0, .pid = 4, .engine = "podman", .container = "a"};
+const struct identity container_b = {.uid = 0, .pid = 5, .engine = "podman", .container = "b"};
+
+static void on_added(void *data, struct scanout *scanout) {
+	struct rig *rig = data;
+	rig->n_added++;
+}
+
+static void on_removed(void *data, struct scanout *scanout) {
+	struct rig *rig = data;
+	rig->n_removed++;
+}
+
+static void on_changed(void *data, struct scanout *scanout) {
+	struct rig *rig = data;
+	rig->n_changed++;
+}
+
+static void on_leased(void *data, struct lease *lease) {
+	struct rig *rig = data;
+	assert_int_equal(lease->scanout->state, SCANOUT_LEASED);
+	rig->n_leased++;
+}
+
+static void on_ended(void *data, struct scanout *scanout, enum lease_end_reason reason) {
+	struct rig *rig = data;
+	assert_null(scanout->lease);
+	rig->n_ended++;
+	rig->last_reason = reason;
+	snprintf(rig->last_ended, sizeof(rig->last_ended), "%s", scanout->id);
+}
+
+static void on_prepared(void *data) {
+	struct rig *rig = data;
+	rig->n_prepared++;
+}
+
+static const struct manager_observer observer = {
+	.added = on_added,
+	.removed = on_removed,
+	.changed = on_changed,
+	.leased = on_leased,
+	.ended = on_ended,
+	.prepared = on_prepared,
+};
+
+static struct config make_config(bool force_connect, const char *exclude) {
+	struct config config = {
+		.force_connect = force_connect,
+		.admin_gid = (gid_t)-1,
+		.max_per_holder = 4,
+		.exclude = calloc(8, sizeof(char *)),
+	};
+	char text[256];
+	unsigned n = 0;
+	snprintf(text, sizeof(text), "%s", exclude ? exclude : "");
+	for (char *word = strtok(text, " "); word; word = strtok(NULL, " ")) {
+		config.exclude[n++] = strdup(word);
+	}
+	return config;
+}
+
+struct rig *rig_new(bool force_connect, const char *exclude) {
+	struct rig *rig = calloc(1, sizeof(*rig));
+	struct config config = make_config(force_connect, exclude);
+	log_set_max_level(getenv("SCANOUTD_TEST_LOG") ? LOG_DEBUG : -1);
+	rig->n_fds = count_fds(getpid());
+	fake_init();
+	assert_int_equal(sd_event_new(&rig->event), 0);
+	manager_init(&rig->manager, rig->event, &fake_card_ops, &config);
+	rig->manager.observer = &observer;
+	rig->manager.observer_data = rig;
+	assert_int_equal(monitor_new(&rig->manager, &rig->monitor), 0);
+	return rig;
+}
+
+struct fake_card *rig_add_card(
+	struct rig *rig, const char *device, const struct card_snapshot *topology) {
+	struct fake_card *card = fake_card_add(device, topology);
+	assert_int_equal(inventory_add(&rig->manager, device), 0);
+	run_until(rig->event, rig->manager.preparing == 0);
+	return card;
+}
+
+struct rig *rig_with_card(const struct card_snapshot *topology) {
+	struct rig *rig = rig_new(true, NULL);
+	rig->card = rig_add_card(rig, "/dev/dri/card0", topology);
+	return rig;
+}
+
+int rig_setup(void **state) {
+	struct card_snapshot topology = fake_topology_virtio(4);
+	*state = rig_with_card(&topology);
+	return 0;
+}
+
+void rig_destroy(struct rig *rig) {
+	for (enum fake_op op = 0; op < FAKE_N_OPS; op++) {
+		fake_release(op);
+	}
+	fake_before_create(NULL, NULL);
+	/* Workers of cards that went away end on the loop. */
+	for (int i = 0; i < 20; i++) {
+		assert_true(sd_event_run(rig->event, 500) >= 0);
+	}
+	monitor_destroy(rig->monitor);
+	manager_finish(&rig->manager);
+	for (unsigned i = 0; i < rig->n_answers; i++) {
+		answer_close(&rig->answers[i]);
+	}
+	assert_int_equal(fake_n_seen(), 0);
+	assert_int_equal(fake_n_torn(), 0);
+	fake_finish();
+	sd_event_unref(rig->event);
+	assert_int_equal(count_fds(getpid()), rig->n_fds);
+	free(rig);
+}
+
+int rig_teardown(void **state) {
+	rig_destroy(*state);
+	return 0;
+}
+
+void rig_reload(struct rig *rig, const char *exclude) {
+	struct config config = make_config(rig->manager.config.force_connect, exclude);
+	manager_reconfigure(&rig->manager, &config);
+}
+
+struct scanout *rig_scanout(struct rig *rig, const char *id) {
+	struct scanout *scanout = manager_find_scanout(&rig->manager, id);
+	if (!scanout) {
+		fail_msg("There is no %s", id);
+	}
+	return scanout;
+}
+
+enum scanout_state rig_state(struct rig *rig, const char *id) {
+	return rig_scanout(rig, id)->state;
+}
+
+bool rig_all_free(struct rig *rig) {
+	unsigned total, n_free;
+	manager_count(&rig->manager, &total, &n_free);
+	return total == n_free && TAILQ_EMPTY(&rig->manager.leases.leases);
+}
+
+static void take(void *data, struct grant *grant, const struct refusal *refusal) {
+	struct answer *answer = data;
+	answer->n++;
+	assert_int_equal(answer->n, 1);
+	answer->waiter = NULL;
+	if (!grant) {
+		answer->code = refusal->code;
+		memcpy(answer->message, refusal->message, sizeof(answer->message));
+		return;
+	}
+	assert_ptr_equal(grant->lease->scanout, grant->scanout);
+	assert_ptr_equal(grant->scanout->lease, grant->lease);
+	snprintf(answer->id, sizeof(answer->id), "%s", grant->scanout->id);
+	answer->lessee = grant->lease->lessee;
+	answer->generation = grant->lease->generation;
+	answer->objects = grant->scanout->objects;
+	answer->fd = grant->fd;
+	answer->spare_fd = grant->spare_fd;
+}
+
+struct answer *rig_ask(struct rig *rig, const struct identity *identity, const struct wish *wish) {
+	assert_true(rig->n_answers < RIG_MAX_ANSWERS);
+	struct answer *answer = &rig->answers[rig->n_answers++];
+	*answer = (struct answer){.fd = -1, .spare_fd = -1};
+	struct waiter *waiter = manager_request(&rig->manager, wish, identity, take, answer);
+	assert_int_equal(answer->n, waiter ? 0 : 1);
+	answer->waiter = waiter;
+	return answer;
+}
+
+struct answer *rig_get(struct rig *rig, const struct identity *identity, const char *scanout) {
+	struct wish wish = {0};
+	snprintf(wish.scanout, sizeof(wish.scanout), "%s", scanout ? scanout : "");
+	struct answer *answer = rig_ask(rig, identity, &wish);
+	assert_granted(answer, scanout);
+	return answer;
+}
+
+enum refusal_code rig_release(struct rig *rig, const struct identity *identity, const char *id) {
+	struct refusal refusal = {0};
+	return manager_release(&rig->manager, identity, id, &refusal);
+}
+
+void answer_close(struct answer *answer) {
+	if (answer->fd >= 0) {
+		close(answer->fd);
+	}
+	if (answer->spare_fd >= 0) {
+		close(answer->spare_fd);
+	}
+	answer->fd = answer->spare_fd = -1;
+}
+
+void assert_refused(const struct answer *answer, const char *error_name) {
+	assert_int_equal(answer->n, 1);
+	assert_int_not_equal(answer->code, REFUSAL_NONE);
+	assert_string_equal(refusal_error_name(answer->code), error_name);
+	assert_int_equal(answer->fd, -1);
+	assert_true(strlen(answer->message) > 20);
+}
+
+void assert_granted(const struct answer *answer, const char *scanout) {
+	if (answer->n != 1 || answer->code != REFUSAL_NONE) {
+		fail_msg("%s is not granted: %s", scanout ? scanout : "A scanout",
+			answer->n ? answer->message : "it waits");
+	}
+	assert_true(answer->fd >= 0);
+	assert_true(answer->lessee > 0 && answer->generation > 0);
+	if (scanout) {
+		assert_string_equal(answer->id, scanout);
+	}
+}
