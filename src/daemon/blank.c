@@ -31,8 +31,8 @@ static void overdue(struct worker_job *job) {
 	log_object(LOG_WARNING, blank->scanout,
 		"Blanking does not come back: a lessee's commit holds a modeset lock. The scanout is "
 		"stuck until it does");
-	manager_set_state(blank->manager, blank->scanout, SCANOUT_STUCK,
-		"blanking waits for a modeset lock");
+	manager_set_state(
+		blank->manager, blank->scanout, SCANOUT_STUCK, "blanking waits for a modeset lock");
 	manager_serve_queue(blank->manager);
 }
 
@@ -56,9 +56,8 @@ static void done(struct worker_job *job, int result) {
 		manager_set_state(manager, scanout, SCANOUT_STUCK, reason);
 	} else {
 		scanout->mode = (struct card_mode){0};
-		scanout->objects = (struct card_objects){0};
 		scanout->freed = ++manager->n_freed;
-		manager_set_state(manager, scanout, SCANOUT_FREE, "");
+		manager_settle(manager, scanout); // excluded or unplugged in the meantime?
 	}
 	manager_serve_queue(manager);
 }

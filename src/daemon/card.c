@@ -72,9 +72,13 @@ struct alloc_taken card_taken(const struct card *card) {
 	struct alloc_taken taken = {0};
 	struct scanout *scanout;
 	TAILQ_FOREACH(scanout, &card->scanouts, link) {
-		/* What drives an excluded output is excluded with it. */
 		if (scanout_is_taken(scanout) || scanout->state == SCANOUT_EXCLUDED) {
 			alloc_take(&card->snapshot, &scanout->objects, &taken);
+		}
+		/* Nothing has to be left over for an output that cannot be leased. */
+		int i = card_find_connector(card, scanout->connector);
+		if (i >= 0 && scanout->state != SCANOUT_FREE) {
+			taken.connectors |= UINT32_C(1) << i;
 		}
 	}
 	return taken;

@@ -6,11 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "alloc.h"
 #include "common/cleanup.h"
 #include "log.h"
 #include "manager.h"
-#include "policy.h"
 #include "seat.h"
 #include "worker.h"
 
@@ -54,7 +52,8 @@ static int blank_all(struct survey_job *survey) {
 	const struct card_snapshot *s = &survey->snapshot;
 	uint32_t kept = 0; // CRTCs of excluded outputs
 	for (unsigned i = 0; i < s->n_connectors; i++) {
-		for (unsigned c = 0; is_excluded(survey, &s->connectors[i]) && c < s->n_crtcs; c++) {
+		for (unsigned c = 0; is_excluded(survey, &s->connectors[i]) && c < s->n_crtcs;
+			c++) {
 			kept |= s->crtcs[c] == s->connectors[i].current_crtc ? BIT(c) : 0;
 		}
 	}
@@ -116,16 +115,7 @@ static void add_scanout(
 		log_error("%s: Cannot add %s: out of memory", card->device, connector->name);
 		return;
 	}
-	enum scanout_state state = SCANOUT_FREE;
-	if (policy_is_excluded(&manager->config, scanout->id)) {
-		struct alloc_taken taken = card_taken(card);
-		unsigned i = (unsigned)(connector - card->snapshot.connectors);
-		alloc_pick(&card->snapshot, &taken, i, &scanout->objects);
-		state = SCANOUT_EXCLUDED;
-	} else if (!connector->connected) {
-		state = SCANOUT_ABSENT;
-	}
-	manager_set_state(manager, scanout, state, "");
+	manager_settle(manager, scanout);
 	if (manager->observer) {
 		manager->observer->added(manager->observer_data, scanout);
 	}
@@ -138,10 +128,8 @@ static void update_scanout(struct manager *manager, struct scanout *scanout) {
 
 	if (i < 0 && scanout->state == SCANOUT_LEASED) {
 		manager_end_lease(manager, scanout->lease, LEASE_UNPLUGGED);
-	} else if (!connected && scanout->state == SCANOUT_FREE) {
-		manager_set_state(manager, scanout, SCANOUT_ABSENT, "");
-	} else if (connected && scanout->state == SCANOUT_ABSENT) {
-		manager_set_state(manager, scanout, SCANOUT_FREE, "");
+	} else if (connected ? scanout->state == SCANOUT_ABSENT : scanout->state == SCANOUT_FREE) {
+		manager_settle(manager, scanout);
 	}
 }
 

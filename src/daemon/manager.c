@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "alloc.h"
 #include "blank.h"
 #include "grant.h"
 #include "log.h"
@@ -40,8 +41,8 @@ void manager_finish(struct manager *manager) {
 	config_finish(&manager->config);
 }
 
-void manager_set_state(struct manager *manager, struct scanout *scanout,
-	enum scanout_state state, const char *reason) {
+void manager_set_state(struct manager *manager, struct scanout *scanout, enum scanout_state state,
+	const char *reason) {
 	struct timespec now;
 	clock_gettime(CLOCK_REALTIME, &now);
 	scanout->state = state;
@@ -49,6 +50,39 @@ void manager_set_state(struct manager *manager, struct scanout *scanout,
 	snprintf(scanout->reason, sizeof(scanout->reason), "%s", reason);
 	if (manager->observer) {
 		manager->observer->changed(manager->observer_data, scanout);
+	}
+}
+
+static enum scanout_state idle_state(
+	const struct manager *manager, const struct scanout *scanout, int connector) {
+	if (policy_is_excluded(&manager->config, scanout->id)) {
+		return SCANOUT_EXCLUDED;
+	}
+	return connector >= 0 && scanout->card->snapshot.connectors[connector].connected
+		       ? SCANOUT_FREE
+		       : SCANOUT_ABSENT;
+}
+
+void manager_settle(struct manager *manager, struct scanout *scanout) {
+	int i = card_find_connector(scanout->card, scanout->connector);
+	enum scanout_state state = idle_state(manager, scanout, i);
+
+	scanout->objects = (struct card_objects){0};
+	if (state == SCANOUT_EXCLUDED && i >= 0) {
+		/* What drives an excluded output is excluded with it. */
+		struct alloc_taken taken = card_taken(scanout->card);
+		alloc_pick(&scanout->card->snapshot, &taken, (unsigned)i, &scanout->objects);
+	}
+	manager_set_state(manager, scanout, state, "");
+}
+
+static void reconfigure_scanout(struct manager *manager, struct scanout *scanout) {
+	bool excluded = policy_is_excluded(&manager->config, scanout->id);
+	bool idle = scanout->state == SCANOUT_FREE || scanout->state == SCANOUT_ABSENT;
+	if (excluded ? idle : scanout->state == SCANOUT_EXCLUDED && scanout->objects.crtc == 0) {
+		manager_settle(manager, scanout);
+	} else if (!excluded && scanout->state == SCANOUT_EXCLUDED) {
+		blank_scanout(manager, scanout); // somebody else's picture may be on it
 	}
 }
 
@@ -61,15 +95,10 @@ void manager_reconfigure(struct manager *manager, struct config *config) {
 	*config = (struct config){0};
 	TAILQ_FOREACH(card, &manager->cards, link) {
 		TAILQ_FOREACH(scanout, &card->scanouts, link) {
-			bool excluded = policy_is_excluded(&manager->config, scanout->id);
-			if (excluded && scanout->state == SCANOUT_FREE) {
-				manager_set_state(manager, scanout, SCANOUT_EXCLUDED, "");
-			} else if (!excluded && scanout->state == SCANOUT_EXCLUDED) {
-				/* Somebody else's picture may be on it. */
-				blank_scanout(manager, scanout);
-			}
+			reconfigure_scanout(manager, scanout);
 		}
 	}
+	manager_serve_queue(manager);
 }
 
 struct card *manager_find_card(struct manager *manager, const char *device) {

@@ -36,8 +36,8 @@ struct manager {
 	TAILQ_HEAD(card_list, card) cards; // card.link
 	struct lease_table leases;
 	struct queue queue;
-	struct seat *seat; // borrowed; NULL: cards are opened directly
-	bool paused; // the seat is disabled: the card is somebody else's for now
+	struct seat *seat;  // borrowed; NULL: cards are opened directly
+	bool paused;        // the seat is disabled: the card is somebody else's for now
 	unsigned preparing; // cards that were opened and whose scanouts do not exist yet
 	uint64_t n_freed;
 	const struct manager_observer *observer; // may be NULL
@@ -74,8 +74,11 @@ void manager_end_lease(struct manager *manager, struct lease *lease, enum lease_
 /* Gives what is free to those who wait. */
 void manager_serve_queue(struct manager *manager);
 
-void manager_set_state(struct manager *manager, struct scanout *scanout,
-	enum scanout_state state, const char *reason);
+void manager_set_state(struct manager *manager, struct scanout *scanout, enum scanout_state state,
+	const char *reason);
+
+/* Gives a scanout that nobody has the state that is due: free, absent or excluded. */
+void manager_settle(struct manager *manager, struct scanout *scanout);
 
 struct scanout *manager_find_scanout(struct manager *manager, const char *id);
 struct card *manager_find_card(struct manager *manager, const char *device);
