@@ -39,13 +39,19 @@ static uint64_t now_usec(const struct run *run) {
 	return usec;
 }
 
+/* What is held goes back now: sd-bus closes its connections when the loop ends. */
+static int stop(struct run *run, int status) {
+	link_release(&run->link);
+	return sd_event_exit(run->event, status);
+}
+
 static void set_timer(struct run *run, uint64_t usec, sd_event_time_handler_t handler) {
 	run->timer = sd_event_source_disable_unref(run->timer);
 	int r = sd_event_add_time_relative(
 		run->event, &run->timer, CLOCK_MONOTONIC, usec, 0, handler, run);
 	if (r < 0) {
 		say("Cannot set a timer: %s", strerror(-r));
-		(void)sd_event_exit(run->event, EXIT_OWN_FAILURE);
+		(void)stop(run, EXIT_OWN_FAILURE);
 	}
 }
 
@@ -106,7 +112,7 @@ static void handle_end(struct run *run, int status) {
 		say("'%s' ended with status %d", run->options->command[0], status);
 		restart_later(run);
 	} else {
-		(void)sd_event_exit(run->event, status);
+		(void)stop(run, status);
 	}
 }
 
@@ -123,7 +129,7 @@ static int handle_signal(sd_event_source *source, const struct signalfd_siginfo 
 	if (number == SIGTERM || number == SIGINT || number == SIGQUIT) {
 		run->is_stopping = true;
 		if (run->child.pid == 0) {
-			return sd_event_exit(run->event, 128 + number);
+			return stop(run, 128 + number);
 		}
 	}
 	/* From the terminal it went to the command as well. */

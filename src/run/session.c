@@ -18,7 +18,8 @@
 #define RETAKE_USEC (5 * UINT64_C(1000000))
 
 static bool wants_spare(const struct session *session) {
-	return session->program->needs_spare || (session->seats & SEAT_PRELOAD);
+	bool on_seat = session->seats & (SEAT_LOGIND | SEAT_SEATD);
+	return (session->program->needs_spare && on_seat) || (session->seats & SEAT_PRELOAD);
 }
 
 static int request(struct session *session, bool first, bool spare) {

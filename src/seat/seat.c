@@ -12,12 +12,16 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <syslog.h>
+#include <time.h>
 
 #include "common/cleanup.h"
 
 #define INPUT_MAJOR 13
 /* Long enough for a compositor to see both edges, short enough not to be noticed. */
 #define BLINK_USEC (150 * 1000)
+/* How many refusals are logged in how long. */
+#define MAX_REFUSALS 20
+#define REFUSALS_USEC (10 * UINT64_C(1000000))
 
 /* sd-login(3) takes only alphanumeric ids, and a leading digit is escaped in object paths. */
 static bool session_is_valid(const char *session) {
@@ -95,18 +99,32 @@ void seat_destroy(struct seat *seat) {
 	free(seat);
 }
 
-void seat_log(const struct seat *seat, int priority, const char *format, ...) {
+/* A client that asks on and on fills nobody's log. */
+static bool refusal_is_news(struct seat *seat) {
+	uint64_t now = 0;
+	(void)sd_event_now(seat->event, CLOCK_MONOTONIC, &now);
+	if (now - seat->refusals_since >= REFUSALS_USEC) {
+		seat->refusals_since = now;
+		seat->n_refusals = 0;
+	}
+	return seat->n_refusals++ < MAX_REFUSALS;
+}
+
+static void log_refusal(struct seat *seat, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void log_refusal(struct seat *seat, const char *format, ...) {
 	char text[512];
 	va_list args;
 
-	if (!seat->lender->log) {
+	if (!seat->lender->log || !refusal_is_news(seat)) {
 		return;
 	}
 	int saved = errno;
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	seat->lender->log(seat->lender_data, priority, text);
+	seat->lender->log(seat->lender_data, LOG_INFO, text);
 	errno = saved;
 }
 
@@ -203,20 +221,21 @@ static bool input_is_allowed(const struct seat *seat, const char *path) {
 }
 
 /* A glob allows names, so neither '..' nor a symlink may lead such a name elsewhere. */
-static int open_input(const struct seat *seat, const char *path) {
+static int open_input(struct seat *seat, const char *path) {
 	if (strstr(path, "/..") || !input_is_allowed(seat, path)) {
-		seat_log(seat, LOG_INFO, "Refused input device '%s': it is not allowed", path);
+		log_refusal(seat, "Refused input device '%s': it is not allowed", path);
 		return -EACCES;
 	}
 
 	AUTO_CLOSE int fd = open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct stat st;
 	if (fd < 0 || fstat(fd, &st) < 0) {
-		seat_log(seat, LOG_WARNING, "Cannot open allowed input device '%s': %m", path);
-		return -errno;
+		int r = -errno;
+		log_refusal(seat, "Cannot open allowed input device '%s': %m", path);
+		return r;
 	}
 	if (!S_ISCHR(st.st_mode) || major(st.st_rdev) != INPUT_MAJOR) {
-		seat_log(seat, LOG_WARNING, "Refused '%s': it is not an input device", path);
+		log_refusal(seat, "Refused '%s': it is not an input device", path);
 		return -EACCES;
 	}
 	return TAKE_FD(fd);
@@ -230,7 +249,7 @@ int seat_open_path(struct seat_client *client, const char *path) {
 	if (strncmp(path, "/dev/input/", strlen("/dev/input/")) == 0) {
 		return open_input(seat, path);
 	}
-	seat_log(seat, LOG_INFO, "Refused device '%s': this seat has only '%s'", path, seat->card);
+	log_refusal(seat, "Refused device '%s': this seat has only '%s'", path, seat->card);
 	return -ENOENT;
 }
 
@@ -261,7 +280,7 @@ int seat_open_devnum(struct seat_client *client, unsigned major_number, unsigned
 	if (major_number == INPUT_MAJOR && input_path(minor_number, path, sizeof(path)) == 0) {
 		return open_input(seat, path);
 	}
-	seat_log(seat, LOG_INFO, "Refused device %u:%u: this seat has only '%s'", major_number,
+	log_refusal(seat, "Refused device %u:%u: this seat has only '%s'", major_number,
 		minor_number, seat->card);
 	return -ENOENT;
 }

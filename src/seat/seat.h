@@ -6,6 +6,7 @@
 #define SCANOUT_SEAT_SEAT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/queue.h>
 #include <sys/types.h>
 #include <systemd/sd-event.h>
@@ -59,6 +60,8 @@ struct seat {
 	bool active;
 	struct seat_client *holder;  // who has the lease; may be NULL
 	struct seat_clients clients; // seat_client.link
+	uint64_t refusals_since;     // CLOCK_MONOTONIC
+	unsigned n_refusals;         // logged since then
 	sd_event *event;
 	sd_event_source *blink; // may be NULL
 };
@@ -93,8 +96,5 @@ int seat_open_devnum(struct seat_client *client, unsigned major, unsigned minor)
 /* The client lets the card go. Nothing happens if it did not have it. */
 void seat_close_card(struct seat_client *client);
 bool seat_client_has_card(const struct seat_client *client);
-
-void seat_log(const struct seat *seat, int priority, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
 
 #endif

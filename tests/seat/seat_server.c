@@ -3,9 +3,10 @@
  *
  *	seat_server FOLDER [--old] [--lease=PATH] [--input=GLOB] [--run=FOLDER]
  *
- * Listens on FOLDER/bus and FOLDER/seatd. Standard input is a datagram-like socket: it takes one
- * command per packet (pause, resume, blink, weston, quit) and is told "ready", "take N", "drop"
- * "log TEXT" and "problem TEXT". 'weston' is answered with "weston" and the client's end of the socket pair.
+ * Listens on FOLDER/bus and FOLDER/seatd. Standard input is a packet socket: it takes one command
+ * per packet (pause, resume, blink, refuse, weston, quit), says "ok" when that is done, and tells
+ * "ready", "take N", "drop", "log TEXT" and "problem TEXT" by itself. 'weston' is also answered
+ * with "weston" and the client's end of the socket pair.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -107,6 +108,7 @@ static int handle_control(sd_event_source *source, int fd, uint32_t revents, voi
 	char word[32] = "";
 	ssize_t size = recv(fd, word, sizeof(word) - 1, 0);
 	command(data, size > 0 ? word : "quit");
+	tell("ok", -1);
 	return 0;
 }
 

@@ -20,6 +20,7 @@ class Server:
         self.process = subprocess.Popen([SEAT_SERVER, self.folder, *options], stdin=theirs)
         theirs.close()
         self.log = []
+        self.untold = []
         self.problems = []
         self.wait("ready")
 
@@ -32,6 +33,9 @@ class Server:
 
     def next(self):
         """The next thing it tells, but for its log: (text, descriptors)."""
+        return self.untold.pop(0) if self.untold else self.receive()
+
+    def receive(self):
         while True:
             data, ancillary, _flags, _address = self.control.recvmsg(
                 1024, socket.CMSG_SPACE(4))
@@ -63,7 +67,10 @@ class Server:
             self.control.settimeout(PATIENCE)
 
     def command(self, word):
+        """Returns when it is done; what was told meanwhile comes with next()."""
         self.control.send(word.encode())
+        while (told := self.receive())[0] != "ok":
+            self.untold.append(told)
 
     def stop(self):
         self.control.close()

@@ -1,0 +1,202 @@
+/*
+ * Just enough of scanoutd for scanout-run: RequestScanout and ReleaseScanout over fake leases.
+ *
+ *	fake_scanoutd bus|peer ADDRESS [busy|no-size]
+ *
+ * 'bus' connects to the bus at ADDRESS, 'peer' serves one client at a time on the socket with
+ * that path, as the guest socket does. It writes a line for each call. SIGUSR1: it revokes the
+ * last lease. SIGUSR2: the scanout gets another size.
+ */
+#undef NDEBUG
+#include <assert.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "common/cleanup.h"
+#include "common/names.h"
+#include "seat/socket.h"
+
+#define ID "card0-Virtual-4"
+#define PATH SCANOUT_BUS_PATH "/card0_2dVirtual_2d4"
+
+struct fake {
+	sd_event *event;
+	sd_bus *bus;
+	const char *mode;
+	uint64_t generation;
+	uint32_t width;
+};
+
+static int read_option(sd_bus_message *message, struct fake *fake, bool *spare, bool *sized) {
+	const char *name, *type, *text;
+	uint64_t t;
+	uint32_t u;
+	int b;
+
+	assert(sd_bus_message_read(message, "s", &name) >= 0);
+	assert(sd_bus_message_peek_type(message, NULL, &type) >= 0);
+	switch (type[0]) {
+	case 's':
+		assert(sd_bus_message_read(message, "v", "s", &text) >= 0);
+		printf(" %s=%s", name, text);
+		break;
+	case 'u':
+		assert(sd_bus_message_read(message, "v", "u", &u) >= 0);
+		printf(" %s=%u", name, u);
+		*sized |= strcmp(name, "width") == 0;
+		break;
+	case 'b':
+		assert(sd_bus_message_read(message, "v", "b", &b) >= 0);
+		printf(" %s=%d", name, b);
+		*spare = b;
+		break;
+	case 't':
+		assert(sd_bus_message_read(message, "v", "t", &t) >= 0);
+		printf(" %s", name);
+		break;
+	default:
+		assert(!"an option of an unknown type");
+	}
+	return 0;
+}
+
+static int method_request(sd_bus_message *message, void *data, sd_bus_error *error) {
+	AUTO_MESSAGE sd_bus_message *reply = NULL;
+	struct fake *fake = data;
+	bool spare = false, sized = false;
+	struct stat st;
+
+	printf("request");
+	assert(sd_bus_message_enter_container(message, 'a', "{sv}") >= 0);
+	while (sd_bus_message_enter_container(message, 'e', "sv") > 0) {
+		read_option(message, fake, &spare, &sized);
+		assert(sd_bus_message_exit_container(message) >= 0);
+	}
+	printf("\n");
+	if (strcmp(fake->mode, "busy") == 0) {
+		return sd_bus_reply_method_errorf(
+			message, SCANOUT_ERROR_NO_FREE, "All 16 scanouts are taken. Wait.");
+	}
+	if (sized && strcmp(fake->mode, "no-size") == 0) {
+		return sd_bus_reply_method_errorf(
+			message, SCANOUT_ERROR_INVALID_OPTION, "'width' is not supported");
+	}
+
+	AUTO_CLOSE int fd = open("/dev/full", O_RDWR | O_CLOEXEC);
+	AUTO_CLOSE int spare_fd = open("/dev/zero", O_RDWR | O_CLOEXEC);
+	assert(fd >= 0 && spare_fd >= 0 && fstat(fd, &st) == 0);
+	fake->generation++;
+	assert(sd_bus_message_new_method_return(message, &reply) >= 0);
+	assert(sd_bus_message_append(reply, "ho", fd, PATH) >= 0);
+	assert(sd_bus_message_open_container(reply, 'a', "{sv}") >= 0);
+	assert(sd_bus_message_append(reply, "{sv}{sv}{sv}{sv}{sv}{sv}{sv}", "id", "s", ID, "index",
+		       "u", 3, "device", "s", "/dev/full", "devnum", "(uu)", major(st.st_rdev),
+		       minor(st.st_rdev), "connector", "u", 40, "generation", "t", fake->generation,
+		       "mode", "(uuu)", 0, 0, 0) >= 0);
+	if (spare) {
+		assert(sd_bus_message_append(reply, "{sv}", "spare_fd", "h", spare_fd) >= 0);
+	}
+	assert(sd_bus_message_close_container(reply) >= 0);
+	return sd_bus_send(NULL, reply, NULL);
+}
+
+static int method_release(sd_bus_message *message, void *data, sd_bus_error *error) {
+	const char *id;
+	assert(sd_bus_message_read(message, "s", &id) >= 0);
+	printf("release %s\n", id);
+	return sd_bus_reply_method_return(message, NULL);
+}
+
+static const sd_bus_vtable vtable[] = {
+	SD_BUS_VTABLE_START(0),
+	SD_BUS_METHOD(
+		"RequestScanout", "a{sv}", "hoa{sv}", method_request, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD("ReleaseScanout", "s", NULL, method_release, SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_VTABLE_END,
+};
+
+static void add_objects(struct fake *fake) {
+	assert(sd_bus_add_object_vtable(fake->bus, NULL, SCANOUT_BUS_PATH,
+		       SCANOUT_MANAGER_INTERFACE, vtable, fake) >= 0);
+	assert(sd_bus_attach_event(fake->bus, fake->event, 0) >= 0);
+}
+
+static int handle_connection(sd_event_source *source, int listener, uint32_t revents, void *data) {
+	struct fake *fake = data;
+	int fd = socket_accept(listener);
+	sd_id128_t id;
+
+	assert(fd >= 0 && sd_id128_randomize(&id) >= 0);
+	sd_bus_close_unref(fake->bus);
+	assert(sd_bus_new(&fake->bus) >= 0 && sd_bus_set_fd(fake->bus, fd, fd) >= 0);
+	assert(sd_bus_set_server(fake->bus, 1, id) >= 0);
+	assert(sd_bus_set_anonymous(fake->bus, 1) >= 0);
+	assert(sd_bus_negotiate_fds(fake->bus, 1) >= 0 && sd_bus_start(fake->bus) >= 0);
+	add_objects(fake);
+	printf("connected\n");
+	return 0;
+}
+
+/* As in the mini bus: bytes that came with the end of the handshake do not wake sd-bus. */
+static int handle_post(sd_event_source *source, void *data) {
+	struct fake *fake = data;
+	while (fake->bus && sd_bus_process(fake->bus, NULL) > 0) {
+	}
+	return 0;
+}
+
+static int handle_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *data) {
+	struct fake *fake = data;
+	if (sd_event_source_get_signal(source) == SIGUSR1) {
+		assert(sd_bus_emit_signal(fake->bus, SCANOUT_BUS_PATH, SCANOUT_MANAGER_INTERFACE,
+			       "ScanoutEnded", "os", PATH, "revoked") >= 0);
+	} else {
+		fake->width += 640;
+		assert(sd_bus_emit_signal(fake->bus, PATH, "org.freedesktop.DBus.Properties",
+			       "PropertiesChanged", "sa{sv}as", SCANOUT_SCANOUT_INTERFACE, 3,
+			       "State", "s", "leased", "Width", "u", fake->width, "Height", "u",
+			       480, 0) >= 0);
+	}
+	return 0;
+}
+
+int main(int argc, char *argv[]) {
+	struct fake fake = {.mode = argc > 3 ? argv[3] : ""};
+	sigset_t set;
+
+	assert(argc >= 3);
+	setlinebuf(stdout);
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
+	sigaddset(&set, SIGTERM);
+	assert(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
+	assert(sd_event_new(&fake.event) >= 0);
+	assert(sd_event_add_signal(fake.event, NULL, SIGTERM, NULL, NULL) >= 0);
+	assert(sd_event_add_signal(fake.event, NULL, SIGUSR1, handle_signal, &fake) >= 0);
+	assert(sd_event_add_signal(fake.event, NULL, SIGUSR2, handle_signal, &fake) >= 0);
+	assert(sd_event_add_post(fake.event, NULL, handle_post, &fake) >= 0);
+	sd_event_source *listener = NULL;
+	if (strcmp(argv[1], "peer") == 0) {
+		int fd = socket_listen(argv[2]);
+		assert(fd >= 0);
+		assert(socket_serve(fake.event, &listener, fd, handle_connection, &fake) >= 0);
+	} else {
+		assert(sd_bus_new(&fake.bus) >= 0 && sd_bus_set_address(fake.bus, argv[2]) >= 0);
+		assert(sd_bus_set_bus_client(fake.bus, 1) >= 0 && sd_bus_start(fake.bus) >= 0);
+		add_objects(&fake);
+		assert(sd_bus_request_name(fake.bus, SCANOUT_BUS_NAME, 0) >= 0);
+	}
+	printf("ready\n");
+	assert(sd_event_loop(fake.event) >= 0);
+	sd_bus_close_unref(fake.bus);
+	sd_event_source_disable_unref(listener);
+	sd_event_unref(fake.event);
+	return 0;
+}

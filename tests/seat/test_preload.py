@@ -1,0 +1,113 @@
+#!/usr/bin/python3
+"""libscanout-preload.so: every way to open the card, and nothing else. SCANOUT_PRELOAD names it."""
+import ctypes
+import os
+import pathlib
+import subprocess
+import sys
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+PRELOAD = os.environ.get("SCANOUT_PRELOAD", str(ROOT / "build" / "libscanout-preload.so"))
+CARD, LEASE, SPARE, OTHER = "/dev/full", "/dev/null", "/dev/zero", "/dev/random"
+CREATE_LEASE = 0xC01864C6
+EINVAL, ENOTTY = 22, 25
+O_RDWR, O_CLOEXEC, O_PATH = os.O_RDWR, os.O_CLOEXEC, os.O_PATH
+
+
+class CreateLease(ctypes.Structure):
+    _fields_ = [("object_ids", ctypes.c_uint64), ("object_count", ctypes.c_uint32),
+                ("flags", ctypes.c_uint32), ("lessee_id", ctypes.c_uint32),
+                ("fd", ctypes.c_uint32)]
+
+
+def device(fd):
+    return os.fstat(fd).st_rdev
+
+
+def run_child():
+    """Runs with the library loaded and prints what each call gave."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    calls = {
+        "open": lambda p, f: libc.open(p, f), "open64": lambda p, f: libc.open64(p, f),
+        "openat": lambda p, f: libc.openat(-100, p, f),
+        "openat64": lambda p, f: libc.openat64(-100, p, f),
+        "__open_2": lambda p, f: libc.__getattr__("__open_2")(p, f),
+        "__open64_2": lambda p, f: libc.__getattr__("__open64_2")(p, f),
+        "__openat_2": lambda p, f: libc.__getattr__("__openat_2")(-100, p, f),
+        "__openat64_2": lambda p, f: libc.__getattr__("__openat64_2")(-100, p, f),
+    }
+    for name, call in calls.items():
+        fd = call(CARD.encode(), O_RDWR)
+        sealed = call(CARD.encode(), O_RDWR | O_CLOEXEC)
+        print(name, device(fd) == os.stat(LEASE).st_rdev, os.get_inheritable(fd),
+              os.get_inheritable(sealed),
+              device(call(OTHER.encode(), os.O_RDONLY)) == os.stat(OTHER).st_rdev)
+    fd = libc.open(CARD.encode(), O_PATH)
+    print("path", device(fd) == os.stat(CARD).st_rdev)
+    print("stat", os.stat(CARD).st_rdev != os.stat(LEASE).st_rdev)
+    made = libc.open(b"preload-test-file", os.O_CREAT | os.O_EXCL | O_RDWR, 0o640)
+    print("mode", oct(os.fstat(made).st_mode & 0o777))
+    os.unlink("preload-test-file")
+    print("missing", libc.open(b"/nowhere", O_RDWR), ctypes.get_errno())
+
+
+def run_lease():
+    """fake_lease.so, below the library, answers CREATE_LEASE with EINVAL as a lease does."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    for count, fd in ((0, 0), (2, 0)):
+        lease = CreateLease(object_count=count, flags=O_CLOEXEC)
+        r = libc.ioctl(fd, ctypes.c_ulong(CREATE_LEASE), ctypes.byref(lease))
+        if r == 0:
+            print(count, device(lease.fd) == os.stat(SPARE).st_rdev,
+                  os.get_inheritable(lease.fd))
+        else:
+            print(count, ctypes.get_errno())
+
+
+class Preload(unittest.TestCase):
+    def child(self, what, preload=PRELOAD, **env):
+        lease, spare = os.open(LEASE, O_RDWR), os.open(SPARE, O_RDWR)
+        self.addCleanup(os.close, lease)
+        self.addCleanup(os.close, spare)
+        values = {"SCANOUT_DEVICE": CARD, "SCANOUT_LEASE_FD": str(lease),
+                  "SCANOUT_SPARE_FD": str(spare), "LD_PRELOAD": preload,
+                  "PATH": os.environ["PATH"], **env}
+        got = subprocess.run(
+            [sys.executable, os.path.abspath(__file__), "--child", what], text=True,
+            env={k: v for k, v in values.items() if v is not None}, pass_fds=(lease, spare),
+            capture_output=True, check=True, cwd="/tmp", timeout=20, stdin=subprocess.DEVNULL)
+        self.assertEqual(got.stderr, "")
+        return got.stdout.splitlines()
+
+    def test_every_open(self):
+        out = self.child("child")
+        names = ["open", "open64", "openat", "openat64"]
+        names += ["__open_2", "__open64_2", "__openat_2", "__openat64_2"]
+        self.assertEqual(out[:8], [f"{name} True True False True" for name in names])
+        self.assertEqual(out[8:], ["path True", "stat True", "mode 0o640", "missing -1 2"])
+
+    def test_left_alone(self):
+        """Without a descriptor, with a closed one, with nonsense: as if it were not there."""
+        for value in (None, "", "x", "7x", "-1", "999", "99999999999999999999"):
+            out = self.child("child", SCANOUT_LEASE_FD=value)
+            self.assertTrue(out[0].startswith("open False"), (value, out[0]))
+        self.assertTrue(self.child("child", SCANOUT_DEVICE=None)[0].startswith("open False"))
+
+    def test_ioctl_that_is_no_lease(self):
+        """Only EINVAL means a lease; /dev/null says ENOTTY, and that is passed on."""
+        self.assertEqual(self.child("lease"), [f"0 {ENOTTY}", f"2 {ENOTTY}"])
+
+    def test_empty_lease(self):
+        fake = os.environ.get("FAKE_LEASE", str(ROOT / "build" / "tests" / "fake_lease.so"))
+        both = f"{PRELOAD}:{fake}"
+        self.assertEqual(self.child("lease", preload=both), ["0 True False", f"2 {EINVAL}"])
+        self.assertEqual(self.child("lease", preload=both, SCANOUT_SPARE_FD=None),
+                         [f"0 {EINVAL}", f"2 {EINVAL}"])
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--child"]:
+        globals()["run_" + sys.argv[2]]()
+    else:
+        unittest.main()
