@@ -306,11 +306,25 @@ static unsigned show(struct fake_card *card, const struct card_objects *objects,
 	return n;
 }
 
+static bool is_known(const struct card_snapshot *t, uint32_t object) {
+	for (unsigned i = 0; i < CARD_MAX_OBJECTS; i++) {
+		if ((i < t->n_connectors && t->connectors[i].id == object) ||
+			(i < t->n_crtcs && t->crtcs[i] == object) ||
+			(i < t->n_planes && t->planes[i].id == object)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static int fake_blank(int fd, const struct card_objects *objects) {
 	int r = enter(FAKE_BLANK);
 	struct fake_card *card = find_master(fd);
 	if (r == 0 && !card->present) {
 		r = -ENODEV;
+	}
+	if (r == 0 && !is_known(&card->topology, objects->crtc)) {
+		r = -ENOENT;
 	}
 	if (r == 0) {
 		reap(card);
@@ -334,17 +348,6 @@ static int fake_read_mode(int fd, uint32_t crtc, struct card_mode *ret) {
 		}
 	}
 	return leave(r);
-}
-
-static bool is_known(const struct card_snapshot *t, uint32_t object) {
-	for (unsigned i = 0; i < CARD_MAX_OBJECTS; i++) {
-		if ((i < t->n_connectors && t->connectors[i].id == object) ||
-			(i < t->n_crtcs && t->crtcs[i] == object) ||
-			(i < t->n_planes && t->planes[i].id == object)) {
-			return true;
-		}
-	}
-	return false;
 }
 
 /* The order of drm_mode_create_lease_ioctl(): ENOENT, EINVAL, ENOSPC, EBUSY. */
