@@ -159,6 +159,18 @@ static int pick_objects(struct scanout *scanout) {
 	return alloc_pick(&card->snapshot, &taken, (unsigned)index, &scanout->objects);
 }
 
+/*
+ * The kernel gave an id that the table still has: the holder of that lease closed it after the
+ * list was read. Two leases with one lessee would look alive as long as the new one is, and a
+ * release of the old one would revoke the new one.
+ */
+static void end_namesake(struct manager *manager, const struct card *card, uint32_t lessee) {
+	struct lease *lease = lease_find_lessee(&manager->leases, card, lessee);
+	if (lease) {
+		manager_end_lease(manager, lease, LEASE_CLOSED);
+	}
+}
+
 /* Memory first, then the kernel, then the table, which cannot fail. */
 static enum refusal_code create(struct manager *manager, const struct wish *wish,
 	const struct identity *identity, struct scanout *scanout, struct grant *ret,
@@ -178,6 +190,10 @@ static enum refusal_code create(struct manager *manager, const struct wish *wish
 	if (r < 0) {
 		lease_destroy(&manager->leases, lease);
 		return refuse_create(scanout, r, refusal);
+	}
+	end_namesake(manager, card, lessee);
+	if (wish->spare) {
+		end_namesake(manager, card, spare);
 	}
 	lease_begin(&manager->leases, lease, scanout, lessee);
 	*ret = (struct grant){scanout, lease, TAKE_FD(fd), TAKE_FD(spare_fd)};

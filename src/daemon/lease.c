@@ -69,6 +69,17 @@ struct lease *lease_find_label(
 	return NULL;
 }
 
+struct lease *lease_find_lessee(
+	const struct lease_table *table, const struct card *card, uint32_t lessee) {
+	struct lease *lease;
+	TAILQ_FOREACH(lease, &table->leases, link) {
+		if (lease->scanout->card == card && lease->lessee == lessee) {
+			return lease;
+		}
+	}
+	return NULL;
+}
+
 unsigned lease_count_held(const struct lease_table *table, const struct identity *holder) {
 	unsigned n = 0;
 	struct lease *lease;

@@ -44,6 +44,9 @@ void lease_destroy(struct lease_table *table, struct lease *lease);
 
 struct lease *lease_find_label(
 	const struct lease_table *table, const struct identity *holder, const char *label);
+/* NULL if the table has no lease with that lessee on the card. */
+struct lease *lease_find_lessee(
+	const struct lease_table *table, const struct card *card, uint32_t lessee);
 unsigned lease_count_held(const struct lease_table *table, const struct identity *holder);
 
 /* "released", "revoked", "closed", "unplugged", "device-gone". */
