@@ -185,7 +185,7 @@ void manager_serve_queue(struct manager *manager) {
 	}
 }
 
-void manager_end_lease(struct manager *manager, struct lease *lease, enum lease_end_reason reason) {
+int manager_end_lease(struct manager *manager, struct lease *lease, enum lease_end_reason reason) {
 	struct scanout *scanout = lease->scanout;
 
 	/* Only released and revoked leases are still in the kernel; the caller has reconciled, so
@@ -195,6 +195,7 @@ void manager_end_lease(struct manager *manager, struct lease *lease, enum lease_
 		if (r < 0 && r != -ENOENT) {
 			log_object(LOG_ERR, scanout, "Cannot revoke lessee %" PRIu32 ": %s",
 				lease->lessee, strerror(-r));
+			return r;
 		}
 	}
 	log_object(LOG_INFO, scanout, "Lease ended: %s", lease_end_reason_name(reason));
@@ -205,6 +206,7 @@ void manager_end_lease(struct manager *manager, struct lease *lease, enum lease_
 	if (manager->observer) {
 		manager->observer->ended(manager->observer_data, scanout, reason);
 	}
+	return 0;
 }
 
 enum refusal_code manager_release(struct manager *manager, const struct identity *identity,
@@ -244,7 +246,12 @@ enum refusal_code manager_release(struct manager *manager, const struct identity
 	if (policy_check_release(&manager->config, identity, holder, ret) != REFUSAL_NONE) {
 		return ret->code;
 	}
-	manager_end_lease(manager, scanout->lease,
+	r = manager_end_lease(manager, scanout->lease,
 		identity_same_holder(identity, holder) ? LEASE_RELEASED : LEASE_REVOKED);
+	if (r < 0) {
+		return refusal_set(ret, REFUSAL_DEVICE_BUSY,
+			"The kernel does not revoke the lease on %s: %s. Close its fd, or ask again.",
+			scanout->id, strerror(-r));
+	}
 	return REFUSAL_NONE;
 }

@@ -68,8 +68,11 @@ void manager_cancel(struct manager *manager, struct waiter *waiter);
 enum refusal_code manager_release(struct manager *manager, const struct identity *identity,
 	const char *id, struct refusal *ret);
 
-/* The one end path: revokes what the kernel still has, blanks, frees the scanout, tells. */
-void manager_end_lease(struct manager *manager, struct lease *lease, enum lease_end_reason reason);
+/*
+ * The one end path: revokes what the kernel still has, blanks, frees the scanout, tells. Returns
+ * 0, or a negative errno if the kernel does not revoke: then the lease goes on.
+ */
+int manager_end_lease(struct manager *manager, struct lease *lease, enum lease_end_reason reason);
 
 /* Gives what is free to those who wait. */
 void manager_serve_queue(struct manager *manager);
