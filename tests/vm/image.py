@@ -2,9 +2,9 @@
 """The guest's disk, kernel and initrd, built from Debian packages and cached by content."""
 
 import argparse
-import contextlib
 import fcntl
 import hashlib
+import lzma
 import os
 import re
 import shutil
@@ -16,6 +16,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 MARK = "guest is ready"  # what the guest writes to its console once sshd answers
+UNUSED_DAYS = 14
 ADDRESS = "10.0.2.15"  # the one QEMU's user network forwards ports to
 
 # Loaded by the initrd, dependencies first. The network card is among them so that the initrd can
@@ -114,7 +115,7 @@ class Image:
 
     @property
     def kernel(self) -> Path:
-        return self.directory / "vmlinuz"
+        return self.directory / "kernel"
 
     @property
     def initrd(self) -> Path:
@@ -127,6 +128,16 @@ class Image:
     @property
     def known_hosts(self) -> Path:
         return self.directory / "known_hosts"
+
+
+def unpacked_kernel(packed: bytes) -> bytes:
+    """The ELF image within Debian's kernel, which boots too, and 2 s sooner where the guest's own
+    unpacking would be emulated. A kernel packed in another way is returned as it is."""
+    start = packed.find(b"\xfd7zXZ\0")
+    if start < 0:
+        return packed
+    kernel = lzma.LZMADecompressor().decompress(packed[start:])
+    return kernel if kernel.startswith(b"\x7fELF") else packed
 
 
 def cache_directory() -> Path:
@@ -192,6 +203,7 @@ def image(set: str = "base") -> Image:
     cache.mkdir(parents=True, exist_ok=True)
     finished = cache / f"guest-{key(set)}"
     if finished.exists():
+        os.utime(finished)
         return Image(finished)
     with open(cache / "build.lock", "w") as lock:
         try:
@@ -204,13 +216,18 @@ def image(set: str = "base") -> Image:
     return Image(finished)
 
 
+def remove(directory: Path):
+    """Delete a tree, but never what something may have mounted in it."""
+    subprocess.run(["rm", "-rf", "--one-file-system", directory], check=True)
+
+
 class Build:
     """One build, in a directory beside its final place; the lock is held throughout."""
 
     def __init__(self, cache: Path, set: str):
         # Whoever held the lock before and was killed could not clean up.
         for left_over in cache.glob("building-*"):
-            shutil.rmtree(left_over)
+            remove(left_over)
         self.set = set
         self.directory = cache / f"building-{os.getpid()}"
         self.root = self.directory / "root"
@@ -231,11 +248,18 @@ class Build:
             self.make_initrd()
             self.stage("disk")
             self.make_disk()
-            shutil.rmtree(self.root)
+            remove(self.root)
             self.directory.rename(finished)
+            self.forget_old(finished.parent)
             self.stage(f"done: {finished}")
         finally:
-            shutil.rmtree(self.directory, ignore_errors=True)
+            remove(self.directory)
+
+    def forget_old(self, cache: Path):
+        """Remove images that no run has asked for in a while: each change of this file leaves one."""
+        for old in cache.glob("guest-*"):
+            if time.time() - old.stat().st_mtime > UNUSED_DAYS * 86400:
+                remove(old)
 
     def stage(self, what: str):
         print(f"guest: {time.monotonic() - self.started:4.0f} s  {what}", flush=True)
@@ -246,20 +270,24 @@ class Build:
                                   env=env).returncode
         if code != 0:
             tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
-            raise ImageError(f"{command[0]} failed with {code}; the end of {self.log}:\n{tail}")
+            raise ImageError(f"{' '.join(command)[:60]}… failed with {code}; the end of {self.log}:\n{tail}")
 
     def unpack(self):
         sources = self.directory / "sources"
         sources.mkdir()
+        # In namespaces of its own: however this ends, what runs in the root and what is mounted
+        # there, /dev and /proc of this machine among it, is gone before the directory is removed.
+        alone = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork",
+                 "--kill-child", "--mount-proc"]
         # INITRD=No keeps the kernel package from making the general initrd we do not use.
-        self.call("mmdebstrap", "--mode=root", "--format=directory", "--variant=essential",
+        self.call(*alone, "mmdebstrap", "--mode=root", "--format=directory", "--variant=essential",
                   "--include=" + ",".join(packages(self.set)),
                   "--aptopt=Apt::Install-Recommends false",
                   *(f"--dpkgopt=path-exclude={pattern}" for pattern in LEFT_OUT),
                   "--skip=check/empty",
                   suite(), str(self.root), *map(str, write_sources(sources)),
                   env={**os.environ, "INITRD": "No", "TMPDIR": str(self.directory)})
-        shutil.rmtree(sources)
+        remove(sources)
 
     def configure(self):
         for name, text in FILES.items():
@@ -297,7 +325,8 @@ class Build:
     def make_initrd(self):
         """As little as brings up the disk: under emulation each module and process is felt."""
         version = next((self.root / "lib/modules").iterdir()).name
-        shutil.copy(self.root / f"boot/vmlinuz-{version}", self.directory / "vmlinuz")
+        packed = (self.root / f"boot/vmlinuz-{version}").read_bytes()
+        (self.directory / "kernel").write_bytes(unpacked_kernel(packed))
         tree = self.directory / "initrd"
         for name in ("bin", "dev", "proc", "root"):
             (tree / name).mkdir(parents=True)
@@ -318,7 +347,7 @@ class Build:
             subprocess.run([self.root / "bin/busybox", "cpio", "-o", "-H", "newc"], cwd=tree,
                            input=names.encode(), stdout=archive, stderr=subprocess.DEVNULL,
                            check=True)
-        shutil.rmtree(tree)
+        remove(tree)
 
     def make_disk(self):
         disk = self.directory / "disk.img"

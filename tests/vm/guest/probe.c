@@ -43,6 +43,7 @@ static int print_usage(void) {
 	      "  --mode WIDTHxHEIGHT    in that mode\n"
 	      "  --fill RRGGBB          in that colour\n"
 	      "  --name NAME            with a readable strip of that name (hold)\n"
+	      "  --settle               lets each lease end before the next (storm)\n"
 	      "  --scan N               also tries framebuffers 1 to N (peek)\n",
 		stderr);
 	return 2;
@@ -84,6 +85,9 @@ static bool parse_option(struct probe *probe, int option) {
 	case 'n':
 		probe->name = optarg;
 		break;
+	case 'w':
+		probe->settle = true;
+		break;
 	case 'i':
 		ok = args_number(optarg, 100000, &number);
 		probe->scan = (uint32_t)number;
@@ -105,6 +109,7 @@ static bool parse_options(struct probe *probe, int argc, char **argv) {
 		{"mode", required_argument, NULL, 'm'},
 		{"fill", required_argument, NULL, 'f'},
 		{"name", required_argument, NULL, 'n'},
+		{"settle", no_argument, NULL, 'w'},
 		{"scan", required_argument, NULL, 'i'},
 		{0},
 	};

@@ -23,6 +23,7 @@ struct probe {
 	const char *name;       // NULL, or draw a strip with its hash
 	uint32_t width, height; // 0: the output's choice
 	uint32_t fill;
+	bool settle;     // let scanoutd finish one lease before the next is asked for
 	uint32_t scan;   // also look at framebuffer ids up to this one
 	uint64_t number; // the argument of a subcommand that takes one
 };

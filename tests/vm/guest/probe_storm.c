@@ -29,12 +29,36 @@ static int open_system_bus(sd_bus **ret) {
 	return r < 0 ? probe_failed(r, "connect to the system bus") : 0;
 }
 
+static int count_free(sd_bus *bus, uint32_t *ret) {
+	AUTO_BUS_ERROR sd_bus_error error = SD_BUS_ERROR_NULL;
+	int r = sd_bus_get_property_trivial(bus, SCANOUT_BUS_NAME, SCANOUT_BUS_PATH,
+		SCANOUT_MANAGER_INTERFACE, "Free", &error, 'u', ret);
+
+	return r < 0 ? probe_refused(r, &error) : 0;
+}
+
+/*
+ * Waits until as many scanouts are free as before. Each question is a call that scanoutd answers
+ * between two steps of its work, so asking again at once is no busy loop on its account.
+ */
+static int settle(sd_bus *bus, uint32_t free_before) {
+	const uint64_t deadline = report_now_usec() + STORM_TIMEOUT_USEC;
+	uint32_t free_now;
+	int r;
+
+	do {
+		r = count_free(bus, &free_now);
+	} while (r >= 0 && free_now < free_before && report_now_usec() < deadline);
+	return r >= 0 && free_now < free_before ? -ETIMEDOUT : r;
+}
+
 int probe_storm(const struct probe *probe) {
 	AUTO_FREE uint64_t *samples = calloc(probe->number, sizeof(*samples));
 	AUTO_JSON cJSON *json = cJSON_CreateObject();
 	AUTO_BUS sd_bus *bus = NULL;
 	cJSON *failures = cJSON_AddObjectToObject(json, "failures");
 	struct lease_wish wish = probe->wish;
+	uint32_t free_before = 0;
 	size_t done = 0;
 	uint64_t start;
 
@@ -46,6 +70,9 @@ int probe_storm(const struct probe *probe) {
 	}
 	if (wish.timeout_usec == 0) {
 		wish.timeout_usec = STORM_TIMEOUT_USEC;
+	}
+	if (probe->settle && count_free(bus, &free_before) < 0) {
+		return -EIO;
 	}
 	start = report_now_usec();
 	for (uint64_t i = 0; i < probe->number; i++) {
@@ -62,6 +89,9 @@ int probe_storm(const struct probe *probe) {
 		}
 		samples[done++] = report_now_usec() - before;
 		close(lease.fd);
+		if (probe->settle && settle(bus, free_before) < 0) {
+			return probe_failed(-ETIMEDOUT, "see the scanout free again");
+		}
 	}
 	cJSON_AddNumberToObject(json, "count", (double)probe->number);
 	cJSON_AddNumberToObject(json, "granted", (double)done);

@@ -1,0 +1,114 @@
+"""The daemon, as the VM tests see it."""
+
+import json
+
+from machine import Machine, Process, wait_until
+
+PROBE = "/usr/lib/scanoutd-tests/probe"
+COUNT = 16
+# Half of the heads are connected by the host, the other half by ForceConnect=.
+SIZED = COUNT // 2
+# The probe holds until its input ends. A FIFO that it has open for writing itself never does.
+OPEN = "0<>/run/open"
+CALL = ("busctl call org.scanoutd.Scanout1 /org/scanoutd/Scanout1 "
+        "org.scanoutd.Scanout1.Manager")
+# Two callers that are no admins. dbus-daemon looks their groups up in the VM's user database.
+GUEST = "setpriv --reuid=guest --regid=scanout --init-groups"
+OTHER = "setpriv --reuid=other --regid=scanout --init-groups"
+USERS = b"u guest - -\nm guest scanout\nu other - -\nm other scanout\n"
+
+
+def size_heads(vm: Machine, count: int, width: int = 1920, height: int = 1080):
+    """Connect the first heads with this size, one after the other, before the daemon starts.
+
+    virtio-gpu's driver loses a change that comes while it reads another one: it clears the event
+    after reading the sizes (virtgpu_kms.c in Linux 6.1). Head 0 is connected from the start and
+    would not show that it was seen, so it comes last.
+    """
+    for head in reversed(range(count)):
+        vm.size_head(head, width, height)
+        status = f"/sys/class/drm/card0-Virtual-{head + 1}/status"
+        wait_until(lambda: vm.run(["cat", status]).out == "connected\n", 20,
+                   f"head {head} is connected in the guest")
+
+
+def start_daemon(vm: Machine):
+    """The service with its default configuration, in a machine where the host has connected half
+    of the heads."""
+    if not getattr(vm, "prepared", False):
+        vm.run("systemctl stop scanoutd; mkfifo -m 666 /run/open")
+        vm.run("systemd-sysusers -", input=USERS)
+        size_heads(vm, SIZED)
+        vm.prepared = True
+    vm.run("rm -rf /etc/scanoutd/scanoutd.conf.d; systemctl reset-failed scanoutd 2>/dev/null; "
+           "systemctl restart scanoutd")
+
+
+def configure(vm: Machine, text: str):
+    """Restart the service with this drop-in. Fails if it does not start."""
+    vm.run("mkdir -p /etc/scanoutd/scanoutd.conf.d && "
+           "cat > /etc/scanoutd/scanoutd.conf.d/test.conf", input=text.encode())
+    vm.run("systemctl restart scanoutd")
+
+
+def rows(vm: Machine) -> dict[str, dict]:
+    """`scanoutctl list --json`, by id."""
+    found = json.loads(vm.run("scanoutctl list --json").out)["scanouts"]
+    return {row["id"]: row for row in found}
+
+
+def row(vm: Machine, scanout: str) -> dict:
+    return rows(vm)[scanout]
+
+
+def wait_state(vm: Machine, scanout: str, state: str, timeout: float = 10) -> dict:
+    """The row of a scanout once it is in this state."""
+    def look():
+        now = row(vm, scanout)
+        return now if now["state"] == state else None
+    return wait_until(look, timeout, f"{scanout} is {state}")
+
+
+def wait_all_free(vm: Machine, timeout: float = 20):
+    wait_until(lambda: all(r["state"] == "free" for r in rows(vm).values()), timeout,
+               "all scanouts are free")
+
+
+def wait_blank(vm: Machine, head: int, timeout: float = 2):
+    """QEMU hears of the switched-off CRTC through its queue, a moment after the guest."""
+    wait_until(lambda: vm.is_blank(head), timeout, f"head {head} is blank on the host")
+
+
+def probe(vm: Machine, arguments: str, *, prefix: str = "", timeout: float = 60) -> dict:
+    """Run the probe to its end; what it says in its last line."""
+    result = vm.run(f"{prefix} {PROBE} {arguments}", timeout=timeout)
+    return json.loads(result.out.splitlines()[-1])
+
+
+def hold(vm: Machine, arguments: str = "", *, prefix: str = "",
+         mode: str = "1920x1080") -> tuple[Process, dict]:
+    """A probe that shows a picture on a lease of its own until it is ended."""
+    process = vm.spawn(f"exec {prefix} {PROBE} hold --request --mode {mode} {arguments} {OPEN}")
+    line = process.readline(30)
+    assert line, f"probe hold {arguments}: {process.out}{process.err}"
+    ready = json.loads(line)
+    assert ready.get("ready"), ready
+    return process, ready
+
+
+def call(vm: Machine, arguments: str, *, prefix: str = "") -> tuple[int, str]:
+    """A method call by busctl: exit status and what it printed."""
+    result = vm.run(f"{prefix} {CALL} {arguments}", check=False)
+    return result.rc, (result.out + result.err).strip()
+
+
+def kernel_clients(vm: Machine) -> int:
+    """How many open files the kernel counts on the card: the master's and the lessees'."""
+    return int(vm.run("grep -c . /sys/kernel/debug/dri/0/clients").out)
+
+
+def daemon_status(vm: Machine) -> dict[str, int]:
+    """pid, open fds and memory in KiB of the daemon."""
+    out = vm.run("p=$(systemctl show -p MainPID --value scanoutd); echo $p; ls /proc/$p/fd | wc -l; "
+                 "awk '/VmRSS|RssAnon/ {print $2}' /proc/$p/status").out.split()
+    return dict(zip(("pid", "fds", "rss", "anon"), map(int, out)))
