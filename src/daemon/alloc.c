@@ -12,7 +12,7 @@
  */
 struct matching {
 	const struct card_snapshot *snapshot;
-	uint32_t crtcs, planes; // those that may be used
+	uint32_t crtcs, planes;                  // those that may be used
 	int connector_of_crtc[CARD_MAX_OBJECTS]; // -1 = free
 	int crtc_of_plane[CARD_MAX_OBJECTS];     // -1 = free
 	uint32_t seen_crtcs, seen_planes;
@@ -37,8 +37,7 @@ static bool find_plane(struct matching *m, unsigned crtc) {
 	for (unsigned p = 0; p < m->snapshot->n_planes; p++) {
 		const struct card_plane *plane = &m->snapshot->planes[p];
 		if (!(m->planes & BIT(p)) || (m->seen_planes & BIT(p)) ||
-			plane->type != CARD_PLANE_PRIMARY ||
-			!(plane->possible_crtcs & BIT(crtc))) {
+			plane->type != CARD_PLANE_PRIMARY || !(plane->possible_crtcs & BIT(crtc))) {
 			continue;
 		}
 		m->seen_planes |= BIT(p);
@@ -89,7 +88,7 @@ static unsigned capacity(const struct card_snapshot *snapshot, const struct allo
 static bool plane_is_free(const struct card_snapshot *snapshot, const struct alloc_taken *taken,
 	unsigned plane, enum card_plane_type type, unsigned crtc) {
 	return !(taken->planes & BIT(plane)) && snapshot->planes[plane].type == type &&
-		(snapshot->planes[plane].possible_crtcs & BIT(crtc));
+	       (snapshot->planes[plane].possible_crtcs & BIT(crtc));
 }
 
 /* The free cursor plane that the fewest CRTCs could use, or -1. */
@@ -98,7 +97,8 @@ static int pick_cursor(
 	int best = -1, best_uses = CARD_MAX_OBJECTS + 1;
 	for (unsigned p = 0; p < snapshot->n_planes; p++) {
 		int uses = __builtin_popcount(snapshot->planes[p].possible_crtcs);
-		if (plane_is_free(snapshot, taken, p, CARD_PLANE_CURSOR, crtc) && uses < best_uses) {
+		if (plane_is_free(snapshot, taken, p, CARD_PLANE_CURSOR, crtc) &&
+			uses < best_uses) {
 			best = (int)p;
 			best_uses = uses;
 		}
@@ -163,7 +163,7 @@ int alloc_pick(const struct card_snapshot *snapshot, const struct alloc_taken *t
 		after.planes |= BIT(candidates[i].primary);
 		/* Staying on the CRTC that shows the connector now only breaks ties. */
 		unsigned stays = snapshot->crtcs[candidates[i].crtc] ==
-			snapshot->connectors[index].current_crtc;
+				 snapshot->connectors[index].current_crtc;
 		unsigned score = 1 + 2 * capacity(snapshot, &after) + stays;
 		if (score > best_score) {
 			best_score = score;

@@ -82,7 +82,8 @@ static int on_name(sd_bus_message *reply, void *data, sd_bus_error *error) {
 	uint32_t result = 0;
 
 	if (refused) {
-		log_error("The bus refuses the name " SCANOUT_BUS_NAME ": %s. Install the bus policy "
+		log_error("The bus refuses the name " SCANOUT_BUS_NAME
+			  ": %s. Install the bus policy "
 			  "('make install' does) and reload dbus",
 			refused->message);
 		bus->failed(bus->data, -EACCES);
@@ -90,8 +91,9 @@ static int on_name(sd_bus_message *reply, void *data, sd_bus_error *error) {
 	}
 	int r = sd_bus_message_read(reply, "u", &result);
 	if (r < 0 || (result != 1 && result != 4)) { // PRIMARY_OWNER, ALREADY_OWNER
-		log_error("Another scanoutd has the name " SCANOUT_BUS_NAME " already. Stop it first "
-			  "('systemctl stop scanoutd')");
+		log_error(
+			"Another scanoutd has the name " SCANOUT_BUS_NAME " already. Stop it first "
+			"('systemctl stop scanoutd')");
 		bus->failed(bus->data, -EEXIST);
 		return 0;
 	}

@@ -15,10 +15,10 @@
 struct bus {
 	struct manager *manager;
 	sd_bus *connection;
-	sd_event_source *announcer;  // defers PropertiesChanged until the reply is sent
-	bool counts_changed;         // of Free or Total
-	bool want_name;              // everything is prepared: take the name
-	void (*ready)(void *data);   // the name is ours
+	sd_event_source *announcer; // defers PropertiesChanged until the reply is sent
+	bool counts_changed;        // of Free or Total
+	bool want_name;             // everything is prepared: take the name
+	void (*ready)(void *data);  // the name is ours
 	void (*failed)(void *data, int error);
 	void *data;
 	TAILQ_HEAD(call_list, call) calls; // call.link: those that wait for a scanout
@@ -29,7 +29,7 @@ struct call {
 	struct bus *bus;
 	sd_bus_message *message;
 	struct waiter *waiter;
-	sd_bus_track *track; // of the caller, while it waits
+	sd_bus_track *track;    // of the caller, while it waits
 	TAILQ_ENTRY(call) link; // bus::calls
 };
 

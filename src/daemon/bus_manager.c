@@ -31,8 +31,8 @@ static int append_info(sd_bus_message *m, const struct lease *lease, int spare_f
 	const struct scanout *s = lease->scanout;
 	const struct card *card = s->card;
 	int i = card_find_connector(card, s->connector);
-	struct card_mode mode = i >= 0 ? card->snapshot.connectors[i].preferred
-				       : (struct card_mode){0};
+	struct card_mode mode =
+		i >= 0 ? card->snapshot.connectors[i].preferred : (struct card_mode){0};
 
 	int r = sd_bus_message_open_container(m, 'a', "{sv}");
 	if (r < 0) {
@@ -41,8 +41,8 @@ static int append_info(sd_bus_message *m, const struct lease *lease, int spare_f
 	r = sd_bus_message_append(m, "{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}", "id", "s", s->id,
 		"index", "u", (uint32_t)s->index, "device", "s", card->device, "devnum", "(uu)",
 		card->major, card->minor, "connector", "u", s->objects.connector, "crtc", "u",
-		s->objects.crtc, "lessee", "u", lease->lessee, "generation", "t",
-		lease->generation, "mode", "(uuu)", mode.width, mode.height, mode.refresh);
+		s->objects.crtc, "lessee", "u", lease->lessee, "generation", "t", lease->generation,
+		"mode", "(uuu)", mode.width, mode.height, mode.refresh);
 	if (r < 0) {
 		return r;
 	}
@@ -167,8 +167,7 @@ static int method_request_scanout(sd_bus_message *message, void *data, sd_bus_er
 	call->bus = bus;
 	call->message = sd_bus_message_ref(message);
 	TAILQ_INSERT_TAIL(&bus->calls, call, link);
-	struct waiter *waiter =
-		manager_request(bus->manager, &wish, &identity, on_granted, call);
+	struct waiter *waiter = manager_request(bus->manager, &wish, &identity, on_granted, call);
 	if (waiter) {
 		call->waiter = waiter;
 		r = watch_caller(call);
@@ -309,10 +308,9 @@ static const sd_bus_vtable manager_vtable[] = {
 		ANYBODY),
 	SD_BUS_METHOD_WITH_ARGS("ReleaseScanout", SD_BUS_ARGS("s", id), SD_BUS_NO_RESULT,
 		method_release_scanout, ANYBODY),
-	SD_BUS_METHOD_WITH_ARGS("ListScanouts", SD_BUS_NO_ARGS,
-		SD_BUS_RESULT("aa{sv}", scanouts), method_list_scanouts, ANYBODY),
-	SD_BUS_SIGNAL_WITH_ARGS(
-		"ScanoutLeased", SD_BUS_ARGS("o", scanout, "a{sv}", info), 0),
+	SD_BUS_METHOD_WITH_ARGS("ListScanouts", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", scanouts),
+		method_list_scanouts, ANYBODY),
+	SD_BUS_SIGNAL_WITH_ARGS("ScanoutLeased", SD_BUS_ARGS("o", scanout, "a{sv}", info), 0),
 	SD_BUS_SIGNAL_WITH_ARGS("ScanoutEnded", SD_BUS_ARGS("o", scanout, "s", reason), 0),
 	SD_BUS_VTABLE_END,
 };

@@ -38,21 +38,20 @@ static int enumerate(sd_bus *connection, const char *prefix, void *data, char **
 	if (!nodes) {
 		return -ENOMEM;
 	}
-	TAILQ_FOREACH(card, &bus->manager->cards, link) {
-		TAILQ_FOREACH(scanout, &card->scanouts, link) {
-			int r = bus_scanout_path(scanout, &nodes[n]);
-			if (r < 0) {
-				while (n > 0) {
-					free(nodes[--n]);
-				}
-				free(nodes);
-				return r;
-			}
-			n++;
+	TAILQ_FOREACH(card, &bus->manager->cards, link){TAILQ_FOREACH(
+		scanout, &card->scanouts, link){int r = bus_scanout_path(scanout, &nodes[n]);
+	if (r < 0) {
+		while (n > 0) {
+			free(nodes[--n]);
 		}
+		free(nodes);
+		return r;
 	}
-	*ret_nodes = nodes;
-	return 0;
+	n++;
+}
+}
+*ret_nodes = nodes;
+return 0;
 }
 
 static int append_holder(sd_bus_message *m, const struct scanout *scanout) {
@@ -122,8 +121,8 @@ static const struct {
 };
 
 static int append_objects(sd_bus_message *m, const struct card_objects *objects) {
-	int r = sd_bus_message_append(m, "{sv}{sv}", "Connector", "u", objects->connector, "Crtc",
-		"u", objects->crtc);
+	int r = sd_bus_message_append(
+		m, "{sv}{sv}", "Connector", "u", objects->connector, "Crtc", "u", objects->crtc);
 	if (r < 0) {
 		return r;
 	}
@@ -225,6 +224,5 @@ int bus_scanout_register(struct bus *bus) {
 	if (r < 0) {
 		return r;
 	}
-	return sd_bus_add_node_enumerator(
-		bus->connection, NULL, SCANOUT_BUS_PATH, enumerate, bus);
+	return sd_bus_add_node_enumerator(bus->connection, NULL, SCANOUT_BUS_PATH, enumerate, bus);
 }

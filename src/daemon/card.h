@@ -86,8 +86,8 @@ struct card_ops {
 	/* Paths of the card nodes that exist now. Fills at most `max`, returns how many. */
 	int (*enumerate)(char (*ret)[64], size_t max);
 	/*
-	 * Opens a node and makes the fd master. -ENXIO: not a KMS card with outputs; -EBUSY: another
-	 * process is master. `fd` >= 0: use this open file, from a seat manager, instead.
+	 * Opens a node and makes the fd master. -ENXIO: not a KMS card with outputs; -EBUSY:
+	 * another process is master. `fd` >= 0: use this open file, from a seat manager, instead.
 	 */
 	int (*open)(const char *device, int fd);
 	/* "Xorg (pid 812)": who keeps the card busy, as far as can be told. */
@@ -122,17 +122,17 @@ struct card {
 	int fd;
 	struct worker *worker;
 	struct card_snapshot snapshot;
-	bool ready;      // prepared; its scanouts exist
-	bool refreshing; // a refresh of the modes is under way
-	bool updating;   // a new snapshot is being taken
-	bool outdated;   // … and something changed meanwhile
+	bool ready;                                 // prepared; its scanouts exist
+	bool refreshing;                            // a refresh of the modes is under way
+	bool updating;                              // a new snapshot is being taken
+	bool outdated;                              // … and something changed meanwhile
 	TAILQ_HEAD(scanout_list, scanout) scanouts; // scanout.link, in the snapshot's order
 	TAILQ_ENTRY(card) link;                     // manager::cards
 };
 
 /* Takes over `fd` on success only. */
-int card_new(const struct card_ops *ops, sd_event *event, const char *device, int fd,
-	struct card **ret);
+int card_new(
+	const struct card_ops *ops, sd_event *event, const char *device, int fd, struct card **ret);
 /* Closes the fd, which ends all leases in the kernel. The worker must be gone. NULL is fine. */
 void card_destroy(struct card *card);
 

@@ -94,14 +94,15 @@ static uint32_t crtc_bit(const drmModeRes *resources, uint32_t crtc) {
 }
 
 static struct card_mode to_mode(const drmModeModeInfo *mode) {
-	uint64_t refresh = mode->htotal && mode->vtotal
-		? (uint64_t)mode->clock * 1000000 / ((uint64_t)mode->htotal * mode->vtotal)
-		: (uint64_t)mode->vrefresh * 1000;
+	uint64_t refresh =
+		mode->htotal && mode->vtotal
+			? (uint64_t)mode->clock * 1000000 / ((uint64_t)mode->htotal * mode->vtotal)
+			: (uint64_t)mode->vrefresh * 1000;
 	return (struct card_mode){mode->hdisplay, mode->vdisplay, (uint32_t)refresh};
 }
 
-static void read_connector(
-	int fd, const drmModeRes *resources, const drmModeConnector *c, struct card_connector *ret) {
+static void read_connector(int fd, const drmModeRes *resources, const drmModeConnector *c,
+	struct card_connector *ret) {
 	const char *type = drmModeGetConnectorTypeName(c->connector_type);
 	*ret = (struct card_connector){
 		.id = c->connector_id,
@@ -115,8 +116,9 @@ static void read_connector(
 		if (encoder) {
 			ret->possible_crtcs |= encoder->possible_crtcs;
 			if (encoder->encoder_id == c->encoder_id) {
-				ret->current_crtc =
-					crtc_bit(resources, encoder->crtc_id) ? encoder->crtc_id : 0;
+				ret->current_crtc = crtc_bit(resources, encoder->crtc_id)
+							    ? encoder->crtc_id
+							    : 0;
 			}
 		}
 	}
@@ -144,9 +146,9 @@ static int read_plane(int fd, uint32_t id, struct card_plane *ret) {
 		drmModePropertyRes *property = drmModeGetProperty(fd, properties->props[i]);
 		if (property && strcmp(property->name, "type") == 0) {
 			uint64_t type = properties->prop_values[i];
-			ret->type = type == DRM_PLANE_TYPE_PRIMARY ? CARD_PLANE_PRIMARY
-				: type == DRM_PLANE_TYPE_CURSOR    ? CARD_PLANE_CURSOR
-								   : CARD_PLANE_OVERLAY;
+			ret->type = type == DRM_PLANE_TYPE_PRIMARY  ? CARD_PLANE_PRIMARY
+				    : type == DRM_PLANE_TYPE_CURSOR ? CARD_PLANE_CURSOR
+								    : CARD_PLANE_OVERLAY;
 		}
 		drmModeFreeProperty(property);
 	}
@@ -206,7 +208,8 @@ static int drm_blank(int fd, const struct card_objects *objects) {
 		}
 	}
 	for (unsigned i = 0; i < objects->n_planes; i++) {
-		CLEANUP(cleanup_plane) drmModePlane *plane = drmModeGetPlane(fd, objects->planes[i]);
+		CLEANUP(cleanup_plane)
+		drmModePlane *plane = drmModeGetPlane(fd, objects->planes[i]);
 		if (!plane) {
 			return -errno;
 		}

@@ -71,8 +71,8 @@ static void list_openers(const char *device, char *ret, size_t size) {
 		}
 		char name[64];
 		read_name(e->d_name, name, sizeof(name));
-		int n = snprintf(ret + length, size - length, "%s%s (pid %s)",
-			length ? " or " : "", name, e->d_name);
+		int n = snprintf(ret + length, size - length, "%s%s (pid %s)", length ? " or " : "",
+			name, e->d_name);
 		if (n < 0 || (size_t)n >= size - length) {
 			break;
 		}

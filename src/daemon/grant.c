@@ -32,16 +32,17 @@ static enum refusal_code choose(struct manager *manager, const struct wish *wish
 				(!draining || scanout_suits_better(scanout, draining, label))) {
 				draining = scanout;
 			} else if (scanout->state == SCANOUT_FREE &&
-				(!best || scanout_suits_better(scanout, best, label)) && i >= 0 &&
-				alloc_pick(&card->snapshot, &taken, (unsigned)i, &objects) == 0) {
+				   (!best || scanout_suits_better(scanout, best, label)) &&
+				   i >= 0 &&
+				   alloc_pick(&card->snapshot, &taken, (unsigned)i, &objects) ==
+					   0) {
 				best = scanout;
 			}
 		}
 	}
 	/* A desktop that restarts asks again before its old scanout is blank: it shall have it. */
-	if (draining &&
-		(!best || (label && strcmp(draining->last_label, label) == 0 &&
-				  strcmp(best->last_label, label) != 0))) {
+	if (draining && (!best || (label && strcmp(draining->last_label, label) == 0 &&
+					  strcmp(best->last_label, label) != 0))) {
 		*ret_drains = true;
 		best = NULL;
 	}
@@ -65,7 +66,8 @@ static enum refusal_code choose_named(struct manager *manager, const struct wish
 	*ret_drains = false;
 	if (!scanout) {
 		return refusal_set(refusal, REFUSAL_NO_SUCH,
-			"There is no scanout '%s'. 'scanoutctl list' shows the ids.", wish->scanout);
+			"There is no scanout '%s'. 'scanoutctl list' shows the ids.",
+			wish->scanout);
 	}
 	switch (scanout->state) {
 	case SCANOUT_FREE:
@@ -133,13 +135,13 @@ static enum refusal_code reconcile(struct manager *manager, struct refusal *refu
 static enum refusal_code may_have(struct manager *manager, const struct wish *wish,
 	const struct identity *identity, bool queued, struct refusal *refusal) {
 	unsigned held = lease_count_held(&manager->leases, identity) +
-		queue_count(&manager->queue, identity) - queued;
+			queue_count(&manager->queue, identity) - queued;
 	if (policy_check_request(&manager->config, identity, held, refusal) != REFUSAL_NONE) {
 		return refusal->code;
 	}
 	struct lease *same = wish->label[0] != '\0'
-		? lease_find_label(&manager->leases, identity, wish->label)
-		: NULL;
+				     ? lease_find_label(&manager->leases, identity, wish->label)
+				     : NULL;
 	if (same) {
 		return refusal_set(refusal, REFUSAL_BUSY,
 			"You hold %s with the label '%s' already. Release it, close its fd, or use "
@@ -215,9 +217,10 @@ enum refusal_code grant_lease(struct manager *manager, const struct wish *wish,
 		may_have(manager, wish, identity, queued, refusal) != REFUSAL_NONE) {
 		return refusal->code;
 	}
-	enum refusal_code code = wish->scanout[0] != '\0'
-		? choose_named(manager, wish, &scanout, ret_drains, refusal)
-		: choose(manager, wish, &scanout, ret_drains, refusal);
+	enum refusal_code code =
+		wish->scanout[0] != '\0'
+			? choose_named(manager, wish, &scanout, ret_drains, refusal)
+			: choose(manager, wish, &scanout, ret_drains, refusal);
 	if (code != REFUSAL_NONE) {
 		return code;
 	}

@@ -20,7 +20,7 @@ bool identity_in_container(const struct identity *identity) {
 
 bool identity_same_holder(const struct identity *a, const struct identity *b) {
 	return a->uid == b->uid && strcmp(a->container, b->container) == 0 &&
-		strcmp(a->engine, b->engine) == 0;
+	       strcmp(a->engine, b->engine) == 0;
 }
 
 const char *identity_describe(const struct identity *identity, char *buffer, size_t size) {
@@ -92,8 +92,8 @@ static bool parse_component(
 	}
 	/* The cgroupfs driver names the cgroup by the bare id: /docker/ID, /kubepods/…/ID. */
 	if (is_hex_id(start, length)) {
-		const char *engine = parent && strncmp(parent, "docker/", 7) == 0 ? "docker"
-										  : "container";
+		const char *engine =
+			parent && strncmp(parent, "docker/", 7) == 0 ? "docker" : "container";
 		copy_span(identity->engine, sizeof(identity->engine), engine, strlen(engine));
 		copy_span(identity->container, sizeof(identity->container), start, length);
 		return true;

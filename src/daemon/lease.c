@@ -35,8 +35,8 @@ struct lease *lease_new(const struct identity *holder, const char *label) {
 	return lease;
 }
 
-void lease_begin(struct lease_table *table, struct lease *lease, struct scanout *scanout,
-	uint32_t lessee) {
+void lease_begin(
+	struct lease_table *table, struct lease *lease, struct scanout *scanout, uint32_t lessee) {
 	lease->scanout = scanout;
 	lease->lessee = lessee;
 	lease->generation = ++table->last_generation;

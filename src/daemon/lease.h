@@ -37,8 +37,8 @@ void lease_table_finish(struct lease_table *table);
 /* An empty lease, in no table: the allocation that may fail, before the kernel's part. */
 struct lease *lease_new(const struct identity *holder, const char *label);
 /* Enters it: the scanout is leased from now on. Cannot fail. */
-void lease_begin(struct lease_table *table, struct lease *lease, struct scanout *scanout,
-	uint32_t lessee);
+void lease_begin(
+	struct lease_table *table, struct lease *lease, struct scanout *scanout, uint32_t lessee);
 /* Takes it out of the table and off its scanout, and frees it. NULL is fine. */
 void lease_destroy(struct lease_table *table, struct lease *lease);
 

@@ -24,7 +24,7 @@ void log_open(void) {
 	struct stat st;
 
 	to_journal = stream && sscanf(stream, "%llu:%llu", &dev, &ino) == 2 &&
-		fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
+		     fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
 }
 
 void log_set_max_level(int level) {
@@ -38,10 +38,10 @@ static void send_to_journal(int level, const struct scanout *scanout, const char
 	}
 	const struct lease *lease = scanout->lease;
 	sd_journal_send("MESSAGE=%s: %s", scanout->id, text, "PRIORITY=%d", level, "SCANOUT_ID=%s",
-		scanout->id, "SCANOUT_STATE=%s", scanout_state_name(scanout->state), "SCANOUT_LABEL=%s",
-		lease ? lease->label : "", "SCANOUT_LESSEE=%" PRIu32, lease ? lease->lessee : 0,
-		"SCANOUT_GENERATION=%" PRIu64, scanout->generation, "SCANOUT_UID=%d",
-		lease ? (int)lease->holder.uid : -1, "SCANOUT_PID=%d",
+		scanout->id, "SCANOUT_STATE=%s", scanout_state_name(scanout->state),
+		"SCANOUT_LABEL=%s", lease ? lease->label : "", "SCANOUT_LESSEE=%" PRIu32,
+		lease ? lease->lessee : 0, "SCANOUT_GENERATION=%" PRIu64, scanout->generation,
+		"SCANOUT_UID=%d", lease ? (int)lease->holder.uid : -1, "SCANOUT_PID=%d",
 		lease ? (int)lease->holder.pid : -1, "SCANOUT_CONTAINER=%s",
 		lease ? lease->holder.container : "", NULL);
 }

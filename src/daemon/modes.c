@@ -121,9 +121,8 @@ static void submit(struct manager *manager, struct card *card, struct refresh *r
 void modes_refresh(struct manager *manager, void (*done_fn)(void *data), void *data) {
 	struct card *card;
 	struct refresh *refresh = calloc(1, sizeof(*refresh));
-	if (!refresh ||
-		sd_event_add_time_relative(manager->event, &refresh->timer, CLOCK_MONOTONIC,
-			PATIENCE_USEC, 1000, handle_impatience, refresh) < 0) {
+	if (!refresh || sd_event_add_time_relative(manager->event, &refresh->timer, CLOCK_MONOTONIC,
+				PATIENCE_USEC, 1000, handle_impatience, refresh) < 0) {
 		free(refresh);
 		done_fn(data);
 		return;

@@ -10,6 +10,8 @@
 #include "manager.h"
 #include "reaper.h"
 
+#define MAX_CARDS 64
+
 struct monitor {
 	struct manager *manager;
 	sd_event_source *source;
@@ -46,13 +48,39 @@ static void handle_event(struct manager *manager, const struct card_event *event
 	}
 }
 
-/* Events were lost: look at everything. */
+static bool contains(char (*list)[64], int n, const char *device) {
+	for (int i = 0; i < n; i++) {
+		if (strcmp(list[i], device) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Events were lost: look at everything, and for cards that came or went. */
 static void resync(struct manager *manager) {
-	struct card *card;
+	char found[MAX_CARDS][64];
+	struct card *card, *next;
+
 	log_warning("Events were lost; looking at all cards");
-	TAILQ_FOREACH(card, &manager->cards, link) {
-		reaper_reconcile(manager, card);
-		inventory_update(manager, card);
+	int n = manager->ops->enumerate(found, MAX_CARDS);
+	if (n < 0) {
+		log_error("Cannot look for cards in /dev/dri: %s", strerror(-n));
+	}
+	for (card = TAILQ_FIRST(&manager->cards); card; card = next) {
+		next = TAILQ_NEXT(card, link);
+		/* -ENODEV: another card has its name by now. */
+		if ((n >= 0 && !contains(found, n, card->device)) ||
+			reaper_reconcile(manager, card) == -ENODEV) {
+			inventory_remove(manager, card);
+		} else {
+			inventory_update(manager, card);
+		}
+	}
+	for (int i = 0; i < n; i++) {
+		if (!manager_find_card(manager, found[i]) && inventory_wants(manager, found[i])) {
+			inventory_add(manager, found[i]);
+		}
 	}
 }
 

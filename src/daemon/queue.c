@@ -21,8 +21,8 @@ static void refuse(struct waiter *waiter, const struct refusal *refusal) {
 
 void queue_finish(struct queue *queue) {
 	struct refusal refusal;
-	refusal_set(&refusal, REFUSAL_DEVICE_GONE,
-		"scanoutd is stopping. Ask again when it is back.");
+	refusal_set(
+		&refusal, REFUSAL_DEVICE_GONE, "scanoutd is stopping. Ask again when it is back.");
 	while (!TAILQ_EMPTY(&queue->waiters)) {
 		refuse(TAILQ_FIRST(&queue->waiters), &refusal);
 	}
@@ -32,7 +32,8 @@ static int handle_timeout(sd_event_source *source, uint64_t usec, void *data) {
 	struct waiter *waiter = data;
 	struct refusal refusal;
 	refusal_set(&refusal, REFUSAL_TIMEOUT,
-		"No scanout became free within %" PRIu64 " ms. 'scanoutctl list' shows who has them; "
+		"No scanout became free within %" PRIu64
+		" ms. 'scanoutctl list' shows who has them; "
 		"release one, or ask again with a longer timeout.",
 		waiter->wish.timeout_usec / 1000);
 	refuse(waiter, &refusal);

@@ -27,7 +27,7 @@ struct waiter {
 	struct identity identity;
 	grant_fn reply;
 	void *data;
-	sd_event_source *timer; // NULL: waits only for a scanout that is being blanked
+	sd_event_source *timer;   // NULL: waits only for a scanout that is being blanked
 	TAILQ_ENTRY(waiter) link; // queue::waiters
 };
 

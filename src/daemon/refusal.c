@@ -13,8 +13,8 @@ enum refusal_code refusal_set(
 	va_start(args, format);
 	vsnprintf(refusal->message, sizeof(refusal->message), format, args);
 	va_end(args);
-	/* What a caller sent may be quoted, and may be cut in the middle of a character: D-Bus takes
-	 * no string that is not UTF-8, and a log line shall stay one line. */
+	/* What a caller sent may be quoted, and may be cut in the middle of a character: D-Bus
+	 * takes no string that is not UTF-8, and a log line shall stay one line. */
 	for (char *p = refusal->message; *p != '\0'; p++) {
 		if (*p < ' ' || *p > '~') {
 			*p = '?';

@@ -16,7 +16,7 @@ const char *scanout_state_name(enum scanout_state state) {
 
 bool scanout_is_taken(const struct scanout *scanout) {
 	return scanout->state == SCANOUT_LEASED || scanout->state == SCANOUT_DRAINING ||
-		scanout->state == SCANOUT_STUCK;
+	       scanout->state == SCANOUT_STUCK;
 }
 
 static int rank(const struct scanout *scanout, const char *label) {

@@ -34,15 +34,14 @@ enum {
 static const char *arg_config = SCANOUTD_SYSCONFDIR "/scanoutd/scanoutd.conf";
 static bool arg_check_config;
 
-static const char usage[] =
-	"Usage: scanoutd [--config FILE] [--check-config] [--debug]\n"
-	"Leases the outputs of a virtual GPU to containers; see scanoutd(8).\n"
-	"\n"
-	"  --config FILE    read FILE and FILE.d/*.conf instead of\n"
-	"                   " SCANOUTD_SYSCONFDIR "/scanoutd/scanoutd.conf\n"
-	"  --check-config   say whether the configuration is right, and exit\n"
-	"  --debug          log refusals and details as well\n"
-	"  --help, --version\n";
+static const char usage[] = "Usage: scanoutd [--config FILE] [--check-config] [--debug]\n"
+			    "Leases the outputs of a virtual GPU to containers; see scanoutd(8).\n"
+			    "\n"
+			    "  --config FILE    read FILE and FILE.d/*.conf instead of\n"
+			    "                   " SCANOUTD_SYSCONFDIR "/scanoutd/scanoutd.conf\n"
+			    "  --check-config   say whether the configuration is right, and exit\n"
+			    "  --debug          log refusals and details as well\n"
+			    "  --help, --version\n";
 
 struct scanoutd {
 	sd_event *event;
@@ -168,7 +167,8 @@ static int to_exit_status(const char *device, int error) {
 	case -EPERM:
 		return EXIT_DENIED;
 	case -ENXIO:
-		log_error("%s: Has no outputs. Name another card in Devices= of scanoutd.conf", device);
+		log_error("%s: Has no outputs. Name another card in Devices= of scanoutd.conf",
+			device);
 		return EXIT_NO_CARD;
 	default:
 		return EXIT_NO_CARD;

@@ -13,8 +13,8 @@
 #define DATAGRAM_MAX 8192
 
 int uevent_open(void) {
-	AUTO_CLOSE int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK,
-		NETLINK_KOBJECT_UEVENT);
+	AUTO_CLOSE int fd =
+		socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
 	if (fd < 0) {
 		return -errno;
 	}

@@ -124,8 +124,8 @@ static void refuse_unknown(struct refusal *refusal, const char *name) {
 		size_t n = strlen(known);
 		snprintf(known + n, sizeof(known) - n, "%s%s", n ? ", " : "", options[i].name);
 	}
-	refusal_set(refusal, REFUSAL_INVALID_OPTION,
-		"There is no option '%.32s'; there are %s.", name, known);
+	refusal_set(refusal, REFUSAL_INVALID_OPTION, "There is no option '%.32s'; there are %s.",
+		name, known);
 }
 
 int wish_read(sd_bus_message *m, struct wish *ret, struct refusal *refusal) {

@@ -34,7 +34,8 @@ int worker_new(sd_event *event, struct worker **ret);
 int worker_submit(struct worker *worker, struct worker_job *job);
 
 /*
- * Lets the thread end after the job it is in. Jobs that have not begun are done at once. `stopped` is called from the event loop when the thread is gone; then the worker is freed.
+ * Lets the thread end after the job it is in. Jobs that have not begun are done at once. `stopped`
+ * is called from the event loop when the thread is gone; then the worker is freed.
  */
 void worker_stop(struct worker *worker, void (*stopped)(void *data), void *data);
 
