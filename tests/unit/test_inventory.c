@@ -1,0 +1,406 @@
+/* Cards that come, change and go, at every moment; and reloads of what is excluded. */
+#include <errno.h>
+#include <string.h>
+
+#include "common/names.h"
+#include "inventory.h"
+#include "rig.h"
+
+#define CARD0 "/dev/dri/card0"
+#define CARD1 "/dev/dri/card1"
+#define V1 "card0-Virtual-1"
+#define V2 "card0-Virtual-2"
+#define V3 "card0-Virtual-3"
+
+#define SECOND UINT64_C(1000000)
+
+static void hotplug(struct rig *rig, unsigned connector, bool connected) {
+	unsigned n = fake_count(FAKE_SNAPSHOT);
+	fake_card_set_connected(rig->card, connector, connected);
+	fake_send(CARD_EVENT_HOTPLUG, CARD0);
+	run_until(rig->event,
+		fake_count(FAKE_SNAPSHOT) > n && !TAILQ_FIRST(&rig->manager.cards)->updating);
+}
+
+static struct rig *without_forcing(void) {
+	struct card_snapshot topology = fake_topology_virtio(3);
+	struct rig *rig = rig_new(false, NULL);
+	rig->card = rig_add_card(rig, CARD0, &topology);
+	return rig;
+}
+
+/* What the host has not connected is connected, and what was shown before us is blanked. */
+static void a_card_is_prepared(void **state) {
+	struct card_snapshot topology = fake_topology_virtio(16);
+	struct rig *rig = rig_new(true, NULL);
+	for (unsigned i = 1; i < 16; i++) {
+		topology.connectors[i].connected = false;
+	}
+	rig->card = rig_add_card(rig, CARD0, &topology);
+	assert_int_equal(rig->n_added, 16);
+	assert_int_equal(rig->n_prepared, 1);
+	assert_int_equal(fake_count(FAKE_FORCE_CONNECT), 15);
+	assert_true(rig_all_free(rig));
+	for (unsigned i = 0; i < 16; i++) {
+		assert_int_equal(fake_card_picture(rig->card, i), 0);
+	}
+	assert_int_equal(rig_scanout(rig, "card0-Virtual-16")->index, 15);
+	rig_destroy(rig);
+}
+
+static void an_excluded_output_is_left_alone(void **state) {
+	struct card_snapshot topology = fake_topology_virtio(3);
+	struct rig *rig = rig_new(true, V1 " " V2);
+	topology.connectors[0].current_crtc = FAKE_CRTC(0);
+	topology.connectors[1].connected = false;
+	rig->card = rig_add_card(rig, CARD0, &topology);
+	assert_int_equal(rig_state(rig, V1), SCANOUT_EXCLUDED);
+	assert_int_equal(rig_state(rig, V2), SCANOUT_EXCLUDED);
+	assert_int_equal(rig_state(rig, V3), SCANOUT_FREE);
+	assert_int_not_equal(fake_card_picture(rig->card, 0), 0); // the console's
+	assert_int_equal(fake_card_picture(rig->card, 2), 0);
+	assert_int_equal(fake_count(FAKE_FORCE_CONNECT), 0);
+	rig_get(rig, &root, V3);
+	assert_refused(ask(rig, &root), SCANOUT_ERROR_NO_FREE);
+	rig_destroy(rig);
+}
+
+/* What drives an excluded output is excluded with it. */
+static void an_excluded_output_keeps_its_crtc(void **state) {
+	struct card_snapshot topology = fake_topology_floating_crtcs(3, 2);
+	struct rig *rig = rig_new(true, V2);
+	topology.connectors[1].current_crtc = FAKE_CRTC(0);
+	rig->card = rig_add_card(rig, CARD0, &topology);
+	assert_int_equal(rig_get(rig, &root, V1)->objects.crtc, FAKE_CRTC(1));
+	assert_refused(ask(rig, &root), SCANOUT_ERROR_NO_FREE);
+	assert_int_not_equal(fake_card_picture(rig->card, 0), 0);
+	rig_destroy(rig);
+}
+
+static void cards_that_cannot_be_opened(void **state) {
+	struct rig *rig = rig_new(true, NULL);
+	struct card_snapshot none = {0}, one = fake_topology_virtio(1);
+	assert_int_equal(inventory_add(&rig->manager, CARD0), -ENOENT);
+	fake_card_add(CARD0, &none);
+	assert_int_equal(inventory_add(&rig->manager, CARD0), -ENXIO);
+	fake_card_add(CARD1, &one);
+	fake_fail(FAKE_OPEN, 0, 1, -EBUSY);
+	assert_int_equal(inventory_add(&rig->manager, CARD1), -EBUSY);
+	assert_int_equal(rig->manager.preparing, 0);
+	assert_true(TAILQ_EMPTY(&rig->manager.cards));
+	rig_destroy(rig);
+}
+
+/* A card whose first look fails is not used, and does not keep the daemon from starting. */
+static void the_first_look_fails(void **state) {
+	static const enum fake_op ops[] = {FAKE_SNAPSHOT, FAKE_BLANK};
+	for (size_t i = 0; i < N_ELEMENTS(ops); i++) {
+		struct rig *rig = rig_new(true, NULL);
+		struct card_snapshot topology = fake_topology_virtio(2);
+		fake_fail(ops[i], 0, 1, -EIO);
+		struct fake_card *card = rig_add_card(rig, CARD0, &topology);
+		assert_int_equal(rig->n_prepared, 1);
+		assert_int_equal(rig->n_added, 0);
+		run_until(rig->event, !fake_card_is_open(card));
+		assert_refused(ask(rig, &root), SCANOUT_ERROR_NO_FREE);
+		rig_destroy(rig);
+	}
+}
+
+static void an_output_that_cannot_be_connected_is_absent(void **state) {
+	struct rig *rig = rig_new(true, NULL);
+	struct card_snapshot topology = fake_topology_virtio(2);
+	topology.connectors[1].connected = false;
+	fake_fail(FAKE_FORCE_CONNECT, 0, 1, -EACCES);
+	rig->card = rig_add_card(rig, CARD0, &topology);
+	assert_int_equal(rig_state(rig, V1), SCANOUT_FREE);
+	assert_int_equal(rig_state(rig, V2), SCANOUT_ABSENT);
+	rig_destroy(rig);
+}
+
+static void outputs_come_and_go_with_the_host(void **state) {
+	struct rig *rig = without_forcing();
+	hotplug(rig, 1, false);
+	assert_int_equal(rig_state(rig, V2), SCANOUT_ABSENT);
+	struct answer *a = ask(rig, &user, .scanout = V2);
+	assert_refused(a, SCANOUT_ERROR_NO_SUCH);
+	assert_non_null(strstr(a->message, "is not connected"));
+	hotplug(rig, 1, true);
+	assert_int_equal(rig_state(rig, V2), SCANOUT_FREE);
+	rig_get(rig, &user, V2);
+	assert_int_equal(fake_count(FAKE_FORCE_CONNECT), 0);
+	rig_destroy(rig);
+}
+
+/* A host that closes a window does not end the desktop in it. */
+static void a_lease_outlives_the_connection(void **state) {
+	struct rig *rig = without_forcing();
+	struct answer *a = rig_get(rig, &user, V1);
+	hotplug(rig, 0, false);
+	assert_int_equal(rig_state(rig, V1), SCANOUT_LEASED);
+	assert_int_equal(rig->n_ended, 0);
+	answer_close(a);
+	run_until(rig->event, rig_state(rig, V1) == SCANOUT_ABSENT);
+	rig_destroy(rig);
+}
+
+/* A connector that is gone as an object takes its lease along. */
+static void a_connector_that_is_gone(void **state) {
+	struct rig *rig = without_forcing();
+	rig_get(rig, &user, V2);
+	rig_get(rig, &user, V3);
+	fake_card_drop_connector(rig->card, 1);
+	fake_send(CARD_EVENT_HOTPLUG, CARD0);
+	run_until(rig->event, rig->n_ended == 1);
+	assert_string_equal(rig->last_ended, V2);
+	assert_int_equal(rig->last_reason, LEASE_UNPLUGGED);
+	run_until(rig->event, rig_state(rig, V2) == SCANOUT_ABSENT);
+	assert_refused(ask(rig, &user, .scanout = V2), SCANOUT_ERROR_NO_SUCH);
+	/* The others' places in the snapshot moved; the leases stay theirs. */
+	assert_int_equal(rig_state(rig, V3), SCANOUT_LEASED);
+	assert_int_equal(fake_card_n_lessees(rig->card), 1);
+	answer_close(&rig->answers[1]);
+	run_until(rig->event, rig_state(rig, V3) == SCANOUT_FREE);
+	rig_destroy(rig);
+}
+
+/* A hotplug while a look is under way: another one follows, and sees what the first missed. */
+static void hotplug_during_a_look(void **state) {
+	struct rig *rig = without_forcing();
+	fake_hold(FAKE_SNAPSHOT);
+	fake_send(CARD_EVENT_HOTPLUG, CARD0);
+	run_until(rig->event, fake_waiting(FAKE_SNAPSHOT) == 1);
+	unsigned n = fake_count(FAKE_SNAPSHOT);
+	fake_send(CARD_EVENT_HOTPLUG, CARD0);
+	run_until(rig->event, TAILQ_FIRST(&rig->manager.cards)->outdated);
+	/* Requests are not held up by it. */
+	rig_get(rig, &user, V1);
+	fake_release(FAKE_SNAPSHOT);
+	run_until(rig->event, fake_count(FAKE_SNAPSHOT) == n + 1);
+	run_until(rig->event, !TAILQ_FIRST(&rig->manager.cards)->updating);
+	rig_destroy(rig);
+}
+
+static void the_card_goes_while_leased(void **state) {
+	struct rig *rig = *state;
+	rig_get(rig, &user, V1);
+	rig_get(rig, &user, V2);
+	struct answer *waiter = ask(rig, &user, .scanout = V1, .timeout_usec = 60 * SECOND);
+	fake_card_remove(rig->card);
+	run_until(rig->event, rig->n_removed == 4);
+	assert_int_equal(rig->n_ended, 2);
+	assert_int_equal(rig->last_reason, LEASE_DEVICE_GONE);
+	assert_true(TAILQ_EMPTY(&rig->manager.cards));
+	assert_true(TAILQ_EMPTY(&rig->manager.leases.leases));
+	assert_refused(waiter, SCANOUT_ERROR_NO_SUCH);
+	assert_refused(ask(rig, &user), SCANOUT_ERROR_NO_FREE);
+	run_until(rig->event, !fake_card_is_open(rig->card));
+	/* Nothing is blanked or revoked on a card that is gone. */
+	assert_int_equal(fake_count(FAKE_REVOKE), 0);
+}
+
+/* The kernel says ENODEV before the event comes. */
+static void requests_between_the_unplug_and_its_event(void **state) {
+	struct rig *rig = *state;
+	rig_get(rig, &user, V1);
+	fake_card_remove(rig->card);
+	assert_refused(ask(rig, &user), SCANOUT_ERROR_DEVICE_BUSY);
+	run_until(rig->event, rig->n_removed == 4);
+	assert_int_equal(rig->n_ended, 1);
+}
+
+static void the_card_goes_while_blanking(void **state) {
+	struct rig *rig = *state;
+	struct answer *a = rig_get(rig, &user, V1);
+	fake_hold(FAKE_BLANK);
+	answer_close(a);
+	run_until(rig->event, fake_waiting(FAKE_BLANK) == 1);
+	struct answer *waiter = ask(rig, &user, .scanout = V1);
+	assert_int_equal(waiter->n, 0);
+	fake_card_remove(rig->card);
+	run_until(rig->event, rig->n_removed == 4);
+	/* Who waited for the blanking, without a timeout, must not wait for ever. */
+	assert_refused(waiter, SCANOUT_ERROR_NO_SUCH);
+	assert_true(fake_card_is_open(rig->card)); // the thread still uses it
+	fake_release(FAKE_BLANK);
+	run_until(rig->event, !fake_card_is_open(rig->card));
+}
+
+static void the_card_goes_while_looked_at(void **state) {
+	struct rig *rig = *state;
+	fake_hold(FAKE_SNAPSHOT);
+	fake_send(CARD_EVENT_HOTPLUG, CARD0);
+	run_until(rig->event, fake_waiting(FAKE_SNAPSHOT) == 1);
+	fake_card_remove(rig->card);
+	run_until(rig->event, rig->n_removed == 4);
+	fake_release(FAKE_SNAPSHOT);
+	run_until(rig->event, !fake_card_is_open(rig->card));
+}
+
+static void the_card_goes_while_prepared(void **state) {
+	struct rig *rig = rig_new(true, NULL);
+	struct card_snapshot topology = fake_topology_virtio(2);
+	struct fake_card *card = fake_card_add(CARD0, &topology);
+	fake_hold(FAKE_SNAPSHOT);
+	assert_int_equal(inventory_add(&rig->manager, CARD0), 0);
+	run_until(rig->event, fake_waiting(FAKE_SNAPSHOT) == 1);
+	fake_card_remove(card);
+	run_until(rig->event, rig->n_prepared == 1); // nothing is left to wait for
+	assert_int_equal(rig->n_added + rig->n_removed, 0);
+	fake_release(FAKE_SNAPSHOT);
+	run_until(rig->event, !fake_card_is_open(card));
+	assert_int_equal(rig->n_prepared, 1);
+	rig_destroy(rig);
+}
+
+/* Rebinding the driver: the same node again, while the old one's thread still hangs. */
+static void the_card_comes_back(void **state) {
+	struct rig *rig = *state;
+	struct card_snapshot topology = fake_topology_virtio(2);
+	struct answer *a = rig_get(rig, &user, V1);
+	fake_hold(FAKE_BLANK);
+	answer_close(a);
+	run_until(rig->event, fake_waiting(FAKE_BLANK) == 1);
+	fake_card_remove(rig->card);
+	run_until(rig->event, rig->n_removed == 4);
+	struct fake_card *again = fake_card_add(CARD0, &topology);
+	fake_send(CARD_EVENT_ADDED, CARD0);
+	run_until(rig->event, fake_card_is_open(again));
+	fake_release(FAKE_BLANK);
+	run_until(rig->event, rig->n_added == 6);
+	run_until(rig->event, !fake_card_is_open(rig->card));
+	assert_true(rig_get(rig, &user, V1)->generation > a->generation);
+}
+
+static void a_card_comes_later(void **state) {
+	struct rig *rig = *state;
+	struct card_snapshot topology = fake_topology_virtio(2);
+	fake_card_add(CARD1, &topology);
+	fake_send(CARD_EVENT_ADDED, CARD1);
+	fake_send(CARD_EVENT_ADDED, CARD0); // known already
+	run_until(rig->event, rig->n_added == 6);
+	assert_int_equal(rig_get(rig, &user, "card1-Virtual-2")->lessee, 1);
+	/* The same lessee id on another card is another lessee. */
+	assert_int_equal(rig_get(rig, &user, V2)->lessee, 1);
+	answer_close(&rig->answers[0]);
+	run_until(rig->event, rig_state(rig, "card1-Virtual-2") == SCANOUT_FREE);
+	assert_int_equal(rig_state(rig, V2), SCANOUT_LEASED);
+}
+
+static void only_listed_cards_are_wanted(void **state) {
+	struct rig *rig = *state;
+	char path[] = CARD0, *devices[] = {path, NULL};
+	assert_true(inventory_wants(&rig->manager, CARD1));
+	rig->manager.config.devices = devices;
+	assert_true(inventory_wants(&rig->manager, CARD0));
+	assert_false(inventory_wants(&rig->manager, CARD1));
+	fake_send(CARD_EVENT_ADDED, CARD1);
+	run_pending(rig->event);
+	assert_int_equal(fake_count(FAKE_OPEN), 1);
+	rig->manager.config.devices = NULL;
+}
+
+/* A card's coming and another's going were among the events that got lost. */
+static void cards_are_looked_for_after_a_loss(void **state) {
+	struct rig *rig = *state;
+	struct card_snapshot topology = fake_topology_virtio(1);
+	rig_get(rig, &user, V1);
+	fake_card_remove(rig->card);
+	fake_card_add(CARD1, &topology);
+	fake_lose_events();
+	run_until(rig->event, rig->n_removed == 4 && rig->n_added == 5);
+	assert_int_equal(rig->last_reason, LEASE_DEVICE_GONE);
+	rig_get(rig, &user, "card1-Virtual-1");
+}
+
+static void reload_excludes_and_includes(void **state) {
+	struct rig *rig = *state;
+	rig_reload(rig, V1 " " V2);
+	assert_int_equal(rig_state(rig, V1), SCANOUT_EXCLUDED);
+	assert_refused(ask(rig, &root, .scanout = V1), SCANOUT_ERROR_NOT_ALLOWED);
+	fake_hold(FAKE_BLANK);
+	rig_reload(rig, V2);
+	/* Somebody else's picture may be on it: blank first. */
+	assert_int_equal(rig_state(rig, V1), SCANOUT_DRAINING);
+	struct answer *a = ask(rig, &root, .scanout = V1);
+	assert_int_equal(a->n, 0);
+	fake_release(FAKE_BLANK);
+	run_until(rig->event, a->n == 1);
+	assert_granted(a, V1);
+	assert_int_equal(rig_state(rig, V2), SCANOUT_EXCLUDED);
+}
+
+/* Whoever has it may keep it; the next one does not get it. */
+static void reload_excludes_what_is_leased(void **state) {
+	struct rig *rig = *state;
+	rig_get(rig, &user, V1);
+	rig_get(rig, &user, V2);
+	fake_hold(FAKE_BLANK);
+	answer_close(&rig->answers[1]);
+	run_until(rig->event, rig_state(rig, V2) == SCANOUT_DRAINING);
+	rig_reload(rig, V1 " " V2);
+	assert_int_equal(rig_state(rig, V1), SCANOUT_LEASED);
+	struct answer *waiter = ask(rig, &user, .scanout = V1, .timeout_usec = 60 * SECOND);
+	fake_release(FAKE_BLANK);
+	run_until(rig->event, rig_state(rig, V2) == SCANOUT_EXCLUDED);
+	answer_close(&rig->answers[0]);
+	run_until(rig->event, rig_state(rig, V1) == SCANOUT_EXCLUDED);
+	run_until(rig->event, waiter->n == 1);
+	assert_refused(waiter, SCANOUT_ERROR_NOT_ALLOWED);
+}
+
+static void reload_excludes_what_is_absent(void **state) {
+	struct rig *rig = without_forcing();
+	hotplug(rig, 1, false);
+	rig_reload(rig, V2);
+	hotplug(rig, 1, true);
+	assert_int_equal(rig_state(rig, V2), SCANOUT_EXCLUDED);
+	hotplug(rig, 1, false);
+	rig_reload(rig, NULL);
+	run_until(rig->event, rig_state(rig, V2) == SCANOUT_ABSENT);
+	rig_destroy(rig);
+}
+
+static void reload_keeps_its_crtc(void **state) {
+	struct card_snapshot topology = fake_topology_floating_crtcs(3, 2);
+	struct rig *rig = rig_with_card(&topology);
+	rig_reload(rig, V1);
+	rig_get(rig, &root, V2);
+	assert_refused(ask(rig, &root), SCANOUT_ERROR_NO_FREE);
+	rig_reload(rig, NULL);
+	struct answer *a = ask(rig, &root, .timeout_usec = 60 * SECOND);
+	run_until(rig->event, a->n == 1);
+	assert_granted(a, NULL);
+	rig_destroy(rig);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_card_is_prepared),
+		cmocka_unit_test(an_excluded_output_is_left_alone),
+		cmocka_unit_test(an_excluded_output_keeps_its_crtc),
+		cmocka_unit_test(cards_that_cannot_be_opened),
+		cmocka_unit_test(the_first_look_fails),
+		cmocka_unit_test(an_output_that_cannot_be_connected_is_absent),
+		cmocka_unit_test(outputs_come_and_go_with_the_host),
+		cmocka_unit_test(a_lease_outlives_the_connection),
+		cmocka_unit_test(a_connector_that_is_gone),
+		cmocka_unit_test(hotplug_during_a_look),
+		TEST(the_card_goes_while_leased),
+		TEST(requests_between_the_unplug_and_its_event),
+		TEST(the_card_goes_while_blanking),
+		TEST(the_card_goes_while_looked_at),
+		cmocka_unit_test(the_card_goes_while_prepared),
+		TEST(the_card_comes_back),
+		TEST(a_card_comes_later),
+		TEST(only_listed_cards_are_wanted),
+		TEST(cards_are_looked_for_after_a_loss),
+		TEST(reload_excludes_and_includes),
+		TEST(reload_excludes_what_is_leased),
+		cmocka_unit_test(reload_excludes_what_is_absent),
+		cmocka_unit_test(reload_keeps_its_crtc),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
