@@ -1,0 +1,93 @@
+#!/usr/bin/python3
+"""Write seeds for the fuzz targets: `seeds.py FOLDER` fills FOLDER/fuzz_*/."""
+import os
+import pathlib
+import struct
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "seat"))
+
+from dbus_message import message  # noqa: E402
+
+LOGIN1 = "org.freedesktop.login1"
+PATH = "/org/freedesktop/login1"
+SESSION = PATH + "/session/scanout3"
+
+
+def call(serial, path, interface, member, signature=None, body=b"", name=LOGIN1):
+    return message(serial, path=path, interface=interface, member=member, destination=name,
+                   signature=signature, body=body)
+
+
+def string(text):
+    return struct.pack("<I", len(text)) + text.encode() + b"\0"
+
+
+def login1():
+    session = LOGIN1 + ".Session"
+    manager = LOGIN1 + ".Manager"
+    properties = "org.freedesktop.DBus.Properties"
+    device = struct.pack("<II", os.major(os.stat("/dev/null").st_rdev),
+                         os.minor(os.stat("/dev/null").st_rdev))
+    control = call(2, SESSION, session, "TakeControl", "b", b"\0\0\0\0")
+    take = call(3, SESSION, session, "TakeDevice", "uu", device)
+    release = call(4, SESSION, session, "ReleaseDevice", "uu", device)
+    driver = ("/org/freedesktop/DBus", "org.freedesktop.DBus")
+    yield from (
+        control + take + release, control + take,
+        control + call(5, SESSION, session, "TakeDevice", "uu", struct.pack("<II", 13, 64)),
+        control + call(5, SESSION, session, "SetType", "s", string("x11")),
+        call(5, SESSION, session, "SetLockedHint", "b", struct.pack("<I", 1)),
+        call(5, SESSION, session, "Lock"),
+        call(5, SESSION, properties, "GetAll", "s", string(session)),
+        call(5, SESSION, "org.freedesktop.DBus.Introspectable", "Introspect"),
+        call(5, PATH, manager, "GetSession", "s", string("auto")),
+        call(5, PATH, manager, "GetUser", "u", struct.pack("<I", 1000)),
+        call(5, PATH, manager, "ListSessions"),
+        call(5, PATH, manager, "Inhibit", "ssss", string("sleep") + b"\0\0" + string("aaa")
+             + string("bbb") + string("delay")),
+        call(5, PATH + "/user/self", properties, "GetAll", "s", string(LOGIN1 + ".User")),
+        call(5, PATH + "/seat/seat0", LOGIN1 + ".Seat", "SwitchTo", "u", b"\1\0\0\0"),
+    )
+    for member in ("GetNameOwner", "NameHasOwner", "GetConnectionCredentials", "AddMatch"):
+        yield call(5, *driver, member, "s", string(LOGIN1), name="org.freedesktop.DBus")
+    yield call(5, *driver, "ListNames", name="org.freedesktop.DBus")
+
+
+def seatd():
+    def request(opcode, payload=b""):
+        return struct.pack("=HH", opcode, len(payload)) + payload
+
+    def open_device(path):
+        return request(3, struct.pack("=H", len(path) + 1) + path + b"\0")
+
+    opened = request(1) + open_device(b"/dev/null")
+    yield from (opened, opened + request(4, struct.pack("=i", 1)) + request(2),
+                opened + request(5) + request(7), request(1) + request(6, struct.pack("=i", 2)),
+                request(1) + open_device(b"/dev/input/event0"), request(1) + request(2) * 2)
+
+
+def weston_launch():
+    def packet(data):
+        return bytes([len(data)]) + data
+
+    opened = packet(struct.pack("=ii", 0, 2) + b"/dev/null\0")
+    yield from (opened, opened * 2, opened + packet(struct.pack("=i", 2)),
+                packet(struct.pack("=ii", 0, 2) + b"/dev/input/event0\0"))
+
+
+def main():
+    folder = pathlib.Path(sys.argv[1])
+    for name, seeds, flags in (("login1", login1, range(4)), ("seatd", seatd, range(8)),
+                               ("weston_launch", weston_launch, (None,))):
+        target = folder / f"fuzz_{name}"
+        target.mkdir(parents=True, exist_ok=True)
+        for number, seed in enumerate(seeds()):
+            for flag in flags:
+                data = seed if flag is None else bytes([flag]) + seed
+                (target / f"{number}-{flag or 0}").write_bytes(data)
+
+
+if __name__ == "__main__":
+    main()
