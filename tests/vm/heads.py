@@ -46,7 +46,7 @@ class Heads:
         self.bus.close()
 
     def _addresses(self) -> dict[str, str]:
-        """Device id → its address as consoles tell it, e.g. gpu0 → pci/0000/10.0."""
+        """Device id → its address as consoles tell it, e.g. gpu0 → pci/0000/02.0."""
         found = {}
         for bus in self.qmp("query-pci"):
             for device in bus["devices"]:

@@ -28,7 +28,7 @@ BUS_CONFIG = """<busconfig><type>session</type><listen>unix:path={path}</listen>
 
 # The guest is thrown away, so it need not defend its kernel against itself: retpolines and their
 # like are dear under emulation. Nor need it measure the clock that the host's is.
-CMDLINE = ("console=ttyS0 quiet loglevel=4 systemd.show_status=0 net.ifnames=0 panic=-1 "
+CMDLINE = ("console=ttyS0 loglevel=6 systemd.show_status=0 net.ifnames=0 panic=-1 "
            "mitigations=off tsc=reliable random.trust_cpu=on fsck.mode=skip")
 
 
@@ -167,7 +167,8 @@ class Machine:
 
     def _start_qemu(self, accel: list[str]):
         ours, theirs = socket.socketpair()
-        gpu = (["-device", f"virtio-gpu-pci,id=gpu0,addr=0x10,max_outputs={self.head_count},"
+        # In the first free slot, so that it is card0 whatever `devices` adds.
+        gpu = (["-device", f"virtio-gpu-pci,id=gpu0,addr=0x2,max_outputs={self.head_count},"
                 "max_hostmem=1G"] if self.head_count else [])
         command = [
             "qemu-system-x86_64", *accel, "-machine", "pc", "-smp", "2", "-m", "4096",
