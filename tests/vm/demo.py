@@ -7,6 +7,7 @@ of the container that scanoutd names, and writes scanouts.png and list.json.
 """
 
 import argparse
+import base64
 import json
 import signal
 import sys
@@ -61,18 +62,26 @@ class Desk:
     told: dict | None = None
 
 
-def size_heads(vm: Machine, count: int):
-    """Gives the first heads their size, one after the other.
+def preferred_size(edid: bytes) -> tuple[int, int] | None:
+    """The size of an EDID's first detailed timing, which is the preferred mode."""
+    if len(edid) < 128:
+        return None
+    return edid[56] | (edid[58] & 0xF0) << 4, edid[59] | (edid[61] & 0xF0) << 4
 
-    The guest's driver loses a change that comes while it looks at another one (it clears the event
-    after reading the sizes, seen with 16 changes at once). Head 0 is connected from the start and
-    would not show that it was seen, so it comes last.
+
+def size_heads(vm: Machine, count: int):
+    """Gives the first heads their size; once the guest has seen one, the next.
+
+    Only while scanoutd holds the card: without a master, the kernel's text console takes every
+    head that appears, and does so in the work item that also reads the device's replies. With many
+    heads its commands fill the queue that nobody empties then, and the guest's card hangs for good
+    (seen with Debian's 6.1).
     """
-    for head in reversed(range(count)):
+    for head in range(count):
         vm.size_head(head, WIDTH, HEIGHT)
-        status = f"/sys/class/drm/card0-Virtual-{head + 1}/status"
-        wait_until(lambda: vm.run(["cat", status]).out == "connected\n", 20,
-                   f"head {head} is connected in the guest")
+        read = f"base64 /sys/class/drm/card0-Virtual-{head + 1}/edid"
+        wait_until(lambda: preferred_size(base64.b64decode(vm.run(read).out)) == (WIDTH, HEIGHT),
+                   20, f"the guest sees head {head} in its size")
 
 
 def make_users(vm: Machine, names: list[str]):
@@ -227,12 +236,11 @@ def end(vm: Machine, desks: list[Desk]) -> bool:
 
 
 def show(vm: Machine, clock: Clock, names: list[str], out: Path) -> bool:
+    clock.stage("start scanoutd")
+    vm.run(["systemctl", "start", "scanoutd"], timeout=120)
     clock.stage(f"size {len(names)} heads")
     size_heads(vm, len(names))
     make_users(vm, names)
-    clock.stage("start scanoutd")
-    vm.run(["systemctl", "start", "scanoutd"], timeout=120)
-
     clock.stage(f"start {len(names)} containers")
     desks = [start(vm, name) for name in names]
     for desk in desks:
