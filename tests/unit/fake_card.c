@@ -106,7 +106,7 @@ static void push_event(enum card_event_type type, const char *device) {
 
 static struct fake_card *find_device(const char *device) {
 	struct fake_card *card;
-	TAILQ_FOREACH(card, &fake.cards, link) {
+	TAILQ_FOREACH (card, &fake.cards, link) {
 		if (card->present && strcmp(card->device, device) == 0) {
 			return card;
 		}
@@ -119,7 +119,7 @@ static struct fake_card *find_master(int fd) {
 	struct fake_card *card;
 	int r = fstat(fd, &st);
 	assert(r == 0); // the daemon used an fd that it had closed
-	TAILQ_FOREACH(card, &fake.cards, link) {
+	TAILQ_FOREACH (card, &fake.cards, link) {
 		if (card->master_peer >= 0 && card->master == st.st_ino) {
 			return card;
 		}
@@ -161,7 +161,7 @@ static void end_all(struct fake_card *card) {
 
 static struct fake_lessee *find_lessee(struct fake_card *card, uint32_t id) {
 	struct fake_lessee *lessee;
-	TAILQ_FOREACH(lessee, &card->lessees, link) {
+	TAILQ_FOREACH (lessee, &card->lessees, link) {
 		if (lessee->id == id) {
 			return lessee;
 		}
@@ -180,7 +180,7 @@ static int fake_monitor(void) {
 static int fake_read_event(int fd, struct card_event *ret) {
 	struct fake_card *card;
 	lock();
-	TAILQ_FOREACH(card, &fake.cards, link) {
+	TAILQ_FOREACH (card, &fake.cards, link) {
 		reap(card);
 	}
 	if (fake.lost) {
@@ -203,7 +203,7 @@ static int fake_enumerate(char (*ret)[64], size_t max) {
 	size_t n = 0;
 	struct fake_card *card;
 	int r = enter(FAKE_ENUMERATE);
-	TAILQ_FOREACH(card, &fake.cards, link) {
+	TAILQ_FOREACH (card, &fake.cards, link) {
 		if (card->present && n < max) {
 			memcpy(ret[n++], card->device, sizeof(*ret));
 		}
@@ -272,7 +272,7 @@ static int fake_force_connect(const char *device, const char *connector) {
 /* Whether a lessee has the object. */
 static bool is_leased(struct fake_card *card, uint32_t object) {
 	struct fake_lessee *lessee;
-	TAILQ_FOREACH(lessee, &card->lessees, link) {
+	TAILQ_FOREACH (lessee, &card->lessees, link) {
 		if (lessee->objects.connector == object || lessee->objects.crtc == object) {
 			return true;
 		}
@@ -457,7 +457,7 @@ static int fake_list_lessees(int fd, uint32_t *ret, size_t max) {
 		return leave(r);
 	}
 	reap(card);
-	TAILQ_FOREACH(lessee, &card->lessees, link) {
+	TAILQ_FOREACH (lessee, &card->lessees, link) {
 		if (lessee->objects.crtc != 0) {
 			if (n < max) {
 				ret[n] = lessee->id;
@@ -562,7 +562,7 @@ unsigned fake_card_n_lessees(struct fake_card *card) {
 	struct fake_lessee *lessee;
 	lock();
 	reap(card);
-	TAILQ_FOREACH(lessee, &card->lessees, link) {
+	TAILQ_FOREACH (lessee, &card->lessees, link) {
 		n += lessee->objects.crtc != 0;
 	}
 	unlock();
