@@ -153,7 +153,7 @@ def problems(desk: Desk, row: dict | None, tiles: list[Tile]) -> list[str]:
     same("its state", row["state"], "leased")
     same("its holder's container", row["holder"]["container"], desk.container)
     same("the scanout the container got", desk.told["scanout"], row["id"])
-    same("the lessee the container is", desk.told["lessee"], row["lessee"])
+    same("the lessee id the container got", desk.told["lessee"], row["lessee"])
     same("the size on the host", tile.picture.size, (WIDTH, HEIGHT))
     same("the listed size", (row["width"], row["height"]), tile.picture.size)
     if tile.first is None:

@@ -104,7 +104,7 @@ def _line(draw: ImageDraw.ImageDraw, box: tuple[float, float], top: float, text:
     text, _, at_right = text.partition("\t")
     if at_right:
         draw.text((right, top), at_right, font=font, fill=right_fill, anchor="ra")
-        right -= draw.textlength(at_right, font=font) + font.size
+        right -= draw.textlength(at_right, font=font) + font.size / 2
     draw.text((left, top), _shorten(draw, text, font, right - left), font=font, fill=fill,
               anchor="la")
 
