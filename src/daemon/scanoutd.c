@@ -117,6 +117,8 @@ static int handle_stop(sd_event_source *source, const struct signalfd_siginfo *i
 	struct scanoutd *d = data;
 	log_info("Stopping");
 	sd_notify(false, "STOPPING=1");
+	/* Now: the end of the event loop closes the bus. */
+	queue_finish(&d->manager.queue);
 	return sd_event_exit(d->event, EXIT_OK);
 }
 
