@@ -69,7 +69,8 @@ void bus_rig_start_bus(struct bus_rig *rig, bool may_own) {
 	rig->bus = fork_child();
 	if (rig->bus == 0) {
 		AUTO_FREE char *config = NULL;
-		int fd = dup(ends[1]);
+		int fd = dup(ends[1]), null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+		dup2(null, STDERR_FILENO);
 		snprintf(argument, sizeof(argument), "--print-address=%d", fd);
 		if (asprintf(&config, "--config-file=%s", path) > 0) {
 			execlp("dbus-daemon", "dbus-daemon", "--nofork", "--nosyslog", config,
@@ -154,13 +155,28 @@ int bus_rig_run(struct bus_rig *rig, const char *cards, const char *argument) {
 	return WEXITSTATUS(status);
 }
 
+static bool has_logged(struct bus_rig *rig, const char *text, char *log, size_t size) {
+	AUTO_FCLOSE FILE *file = fopen(rig->log, "re");
+	size_t n = file ? fread(log, 1, size - 1, file) : 0;
+	log[n] = '\0';
+	return strstr(log, text);
+}
+
 void assert_logged(struct bus_rig *rig, const char *text) {
 	char log[16384];
-	AUTO_FCLOSE FILE *file = fopen(rig->log, "re");
-	size_t n = file ? fread(log, 1, sizeof(log) - 1, file) : 0;
-	log[n] = '\0';
-	if (!strstr(log, text)) {
+	if (!has_logged(rig, text, log, sizeof(log))) {
 		fail_msg("The daemon did not write '%s' but:\n%s", text, log);
+	}
+}
+
+void bus_rig_wait_logged(struct bus_rig *rig, const char *text) {
+	char log[16384];
+	uint64_t end = now_usec() + PATIENCE_USEC;
+	while (!has_logged(rig, text, log, sizeof(log))) {
+		if (now_usec() > end) {
+			assert_logged(rig, text);
+		}
+		poll(NULL, 0, 2);
 	}
 }
 

@@ -35,6 +35,8 @@ void bus_rig_stop_daemon(struct bus_rig *rig);
 /* Runs the daemon to its end. Returns the exit status; its output is in rig->log. */
 int bus_rig_run(struct bus_rig *rig, const char *cards, const char *argument);
 void bus_rig_write_config(struct bus_rig *rig, const char *text);
+/* Waits until the daemon has written this to stderr. */
+void bus_rig_wait_logged(struct bus_rig *rig, const char *text);
 void assert_logged(struct bus_rig *rig, const char *text);
 
 void bus_rig_destroy(struct bus_rig *rig);
