@@ -53,8 +53,9 @@ static struct {
 	bool lost, quiet;
 	uint64_t last_picture;
 	unsigned n_seen, n_torn;
-	void (*before_create)(void *data);
-	void *before_create_data;
+	enum fake_op before_op;
+	void (*before)(void *data);
+	void *before_data;
 } fake = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
 static void lock(void) {
@@ -68,6 +69,9 @@ static void unlock(void) {
 /* Begins a call, with the lock on success and failure: 0 or the error it was told to have. */
 static int enter(enum fake_op op) {
 	struct fake_gate *gate = &fake.gates[op];
+	if (fake.before && fake.before_op == op) {
+		fake.before(fake.before_data);
+	}
 	lock();
 	gate->count++;
 	gate->waiting++;
@@ -416,9 +420,6 @@ static int add_lessee(struct fake_card *card, const struct card_objects *objects
 }
 
 static int fake_create_lease(int fd, const struct card_objects *objects, uint32_t *ret_lessee) {
-	if (fake.before_create) {
-		fake.before_create(fake.before_create_data);
-	}
 	int r = enter(FAKE_CREATE);
 	struct fake_card *card = find_master(fd);
 	if (r == 0 && !card->present) {
@@ -488,7 +489,7 @@ void fake_init(void) {
 	memset(fake.gates, 0, sizeof(fake.gates));
 	fake.n_events = fake.n_seen = fake.n_torn = 0;
 	fake.lost = fake.quiet = false;
-	fake.before_create = NULL;
+	fake.before = NULL;
 	fake.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	fake.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	struct epoll_event event = {.events = EPOLLIN};
@@ -611,9 +612,10 @@ unsigned fake_count(enum fake_op op) {
 	return n;
 }
 
-void fake_before_create(void (*hook)(void *data), void *data) {
-	fake.before_create = hook;
-	fake.before_create_data = data;
+void fake_before(enum fake_op op, void (*hook)(void *data), void *data) {
+	fake.before_op = op;
+	fake.before = hook;
+	fake.before_data = data;
 }
 
 void fake_send(enum card_event_type type, const char *device) {

@@ -61,8 +61,8 @@ unsigned fake_waiting(enum fake_op op);
 /* After `skip` good calls the next `times` ones fail with `error` (negative). */
 void fake_fail(enum fake_op op, unsigned skip, unsigned times, int error);
 unsigned fake_count(enum fake_op op);
-/* Called at the very beginning of every create_lease: what races with it. NULL ends it. */
-void fake_before_create(void (*hook)(void *data), void *data);
+/* Called at the very beginning of every `op` of the event loop: what races with it. NULL: not. */
+void fake_before(enum fake_op op, void (*hook)(void *data), void *data);
 
 /* Tells the daemon's monitor. */
 void fake_send(enum card_event_type type, const char *device);

@@ -112,7 +112,7 @@ void rig_destroy(struct rig *rig) {
 	for (enum fake_op op = 0; op < FAKE_N_OPS; op++) {
 		fake_release(op);
 	}
-	fake_before_create(NULL, NULL);
+	fake_before(FAKE_CREATE, NULL, NULL);
 	/* Workers of cards that went away end on the loop. */
 	for (int i = 0; i < 20; i++) {
 		assert_true(sd_event_run(rig->event, 500) >= 0);

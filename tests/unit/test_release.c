@@ -136,10 +136,10 @@ static void a_close_that_races_with_a_create(void **state) {
 	struct rig *rig = *state;
 	struct answer *old = rig_get(rig, &user, V1);
 	fake_set_quiet(true);
-	fake_before_create(close_now, old);
+	fake_before(FAKE_CREATE, close_now, old);
 	struct answer *next = rig_get(rig, &container_a, V2);
 	assert_int_equal(next->lessee, old->lessee);
-	fake_before_create(NULL, NULL);
+	fake_before(FAKE_CREATE, NULL, NULL);
 
 	/* Two leases with one lessee: the first of them cannot be alive. */
 	assert_int_not_equal(rig_state(rig, V1), SCANOUT_LEASED);
@@ -158,9 +158,9 @@ static void a_close_that_races_with_a_spare(void **state) {
 	struct rig *rig = *state;
 	struct answer *old = rig_get(rig, &user, V1);
 	fake_set_quiet(true);
-	fake_before_create(close_now, old);
+	fake_before(FAKE_CREATE, close_now, old);
 	struct answer *next = ask(rig, &container_a, .scanout = V2, .spare = true);
-	fake_before_create(NULL, NULL);
+	fake_before(FAKE_CREATE, NULL, NULL);
 	assert_granted(next, V2);
 	assert_int_not_equal(next->lessee, old->lessee);
 	rig_release(rig, &user, V1);
@@ -171,11 +171,10 @@ static void a_close_that_races_with_a_spare(void **state) {
 /* The holder closes in the very moment of the release: that is no failure. */
 static void a_close_that_races_with_a_release(void **state) {
 	struct rig *rig = *state;
-	rig_get(rig, &user, V1);
-	fake_fail(FAKE_REVOKE, 0, 1, -ENOENT);
+	fake_before(FAKE_REVOKE, close_now, rig_get(rig, &user, V1));
 	assert_int_equal(rig_release(rig, &user, V1), REFUSAL_NONE);
+	assert_int_equal(fake_count(FAKE_REVOKE), 1);
 	assert_int_equal(rig->n_ended, 1);
-	answer_close(&rig->answers[0]);
 	run_until(rig->event, rig_all_free(rig));
 }
 
