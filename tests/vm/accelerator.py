@@ -5,14 +5,16 @@ from pathlib import Path
 
 from image import Image, cache_directory
 
-# What a CPU can do more, emulation does slower. Seconds of host CPU for: boot to ssh, 100 processes,
-# gzip of /usr/lib, three podman runs, 2 GB copied, 20 MB in over ssh (QEMU 7.2, Linux 6.1):
+# What a CPU can do more, emulation does slower. Seconds of host CPU for: boot to ssh, 100
+# processes, gzip of /usr/lib, three podman runs, 2 GB copied, 20 MB in over ssh (QEMU 7.2,
+# Linux 6.1):
 #   max                           16.4  2.7  15.6  7.3  10.7  2.4
 #   max without AVX, SMAP, LA57   15.5  2.5  16.1  8.8  10.6  3.0
 #   qemu64                        13.8  2.4  12.7  6.3   6.5  1.7
 #   Nehalem                       13.0  2.4  13.0  6.3   6.5  1.6
 # Above all, `max` has the fast string copies (ERMS) that libc and kernel prefer and that are slow
-# here. Nehalem is qemu64 with x86-64-v2, which programs may ask for; rdrand saves gathering entropy.
+# here. Nehalem is qemu64 with x86-64-v2, which programs may ask for; rdrand spares the guest
+# gathering entropy.
 TCG_CPU = "Nehalem,rdrand=on"
 PROBE_SECONDS = 10
 

@@ -240,7 +240,7 @@ class Build:
         self.directory.mkdir()
         self.log.write_text("")
         try:
-            self.stage(f"{len(packages(self.set))} packages of set '{self.set}' and what they need")
+            self.stage(f"{len(packages(self.set))} packages of set '{self.set}', and their needs")
             self.unpack()
             self.stage("configuration, keys, initrd")
             self.configure()
@@ -256,7 +256,7 @@ class Build:
             remove(self.directory)
 
     def forget_old(self, cache: Path):
-        """Remove images that no run has asked for in a while: each change of this file leaves one."""
+        """Remove images not asked for in a while: each change of this file leaves one."""
         for old in cache.glob("guest-*"):
             if time.time() - old.stat().st_mtime > UNUSED_DAYS * 86400:
                 remove(old)
@@ -270,7 +270,8 @@ class Build:
                                   env=env).returncode
         if code != 0:
             tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
-            raise ImageError(f"{' '.join(command)[:60]}… failed with {code}; the end of {self.log}:\n{tail}")
+            raise ImageError(f"{' '.join(command)[:60]}… failed with {code}; "
+                             f"the end of {self.log}:\n{tail}")
 
     def unpack(self):
         sources = self.directory / "sources"

@@ -206,7 +206,8 @@ class Machine:
         return self.why_dead()
 
     def _ssh_port(self) -> int:
-        for line in self.qmp("human-monitor-command", **{"command-line": "info usernet"}).splitlines():
+        told = self.qmp("human-monitor-command", **{"command-line": "info usernet"})
+        for line in told.splitlines():
             if "HOST_FORWARD" in line:
                 return int(line.split()[3])
         raise GuestError("QEMU forwards no port to the guest's sshd")
@@ -251,8 +252,8 @@ class Machine:
             shown = self.console_changed.wait_for(
                 lambda: self.ended or what.encode() in self.console, timeout)
         if self.ended or not shown:
-            raise GuestError(self.why_dead() or f"no '{what}' on the console within {timeout:g} s:\n"
-                             + self.console_tail())
+            raise GuestError(self.why_dead() or f"no '{what}' on the console within "
+                             f"{timeout:g} s:\n{self.console_tail()}")
 
     # In the guest
 

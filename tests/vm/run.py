@@ -128,7 +128,8 @@ class Suite:
             print(f"ok   {number} {test.full_name} ({seconds:.1f} s)", flush=True)
         else:
             self.failed.append(test.full_name)
-            print(f"FAIL {number} {test.full_name} ({seconds:.1f} s)\n{indent(failure)}", flush=True)
+            print(f"FAIL {number} {test.full_name} ({seconds:.1f} s)\n{indent(failure)}",
+                  flush=True)
 
     def run(self, tests: list[Test], name: str, settings: dict):
         """Boot one machine and run the tests on it; a machine that dies fails all that are left."""

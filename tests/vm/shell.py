@@ -42,7 +42,8 @@ def wrapped(cmd: str | list) -> str:
 
 
 class Shell:
-    def __init__(self, image: Image, port: int, directory: Path, why_dead: Callable[[], str | None]):
+    def __init__(self, image: Image, port: int, directory: Path,
+                 why_dead: Callable[[], str | None]):
         """`why_dead` names the reason once the machine itself is gone, so errors can tell.
 
         `keeper` is the pid of the one command in the guest that is not to be ended.
@@ -120,7 +121,7 @@ class Shell:
         return Process(self, cmd)
 
     def push(self, local: Path | str, remote: str, timeout: float = 120):
-        """Copy a file to the path `remote`, or a directory's contents into the directory `remote`."""
+        """Copy a file to the path `remote`, or a directory's contents into the directory."""
         local, target = Path(local), shlex.quote(remote)
         if not local.is_dir():
             mode = f"{local.stat().st_mode & 0o777:o}"
