@@ -114,6 +114,7 @@ install: all
 	install -D -m 755 $(B)/scanoutctl $(DESTDIR)$(BINDIR)/scanoutctl
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(DATADIR)/dbus-1/system-services
 	sed 's,@SBINDIR@,$(SBINDIR),' systemd/scanoutd.service.in > $(DESTDIR)$(UNITDIR)/scanoutd.service
+	install -m 644 systemd/scanoutd.socket $(DESTDIR)$(UNITDIR)/scanoutd.socket
 	cp dbus/org.scanoutd.Scanout1.service.in \
 		$(DESTDIR)$(DATADIR)/dbus-1/system-services/org.scanoutd.Scanout1.service
 	install -D -m 644 dbus/org.scanoutd.Scanout1.conf $(DESTDIR)$(DBUSPOLICYDIR)/org.scanoutd.Scanout1.conf
@@ -129,7 +130,7 @@ install: all
 # The configuration is the admin's: it stays.
 uninstall:
 	rm -f $(DESTDIR)$(SBINDIR)/scanoutd $(DESTDIR)$(BINDIR)/scanoutctl \
-		$(DESTDIR)$(UNITDIR)/scanoutd.service \
+		$(DESTDIR)$(UNITDIR)/scanoutd.service $(DESTDIR)$(UNITDIR)/scanoutd.socket \
 		$(DESTDIR)$(DATADIR)/dbus-1/system-services/org.scanoutd.Scanout1.service \
 		$(DESTDIR)$(DBUSPOLICYDIR)/org.scanoutd.Scanout1.conf \
 		$(DESTDIR)$(DATADIR)/dbus-1/interfaces/org.scanoutd.Scanout1.xml \

@@ -12,22 +12,63 @@
 
 static int bus_connect(struct bus *bus);
 
-static int announce(sd_event_source *source, void *data) {
-	struct bus *bus = data;
+bool peer_sees(const struct peer *peer, const struct scanout *scanout) {
+	return !peer->guest ||
+	       (scanout->lease && identity_same_holder(&scanout->lease->holder, &peer->identity));
+}
+
+int peer_identify(const struct peer *peer, sd_bus_message *message, struct identity *ret) {
+	if (!peer->guest) {
+		return identity_of_sender(message, ret);
+	}
+	*ret = peer->identity;
+	return 0;
+}
+
+int peer_register(struct peer *peer) {
+	int r = bus_manager_register(peer);
+	if (r < 0) {
+		return r;
+	}
+	r = bus_scanout_register(peer);
+	if (r < 0) {
+		return r;
+	}
+	return sd_bus_add_object_manager(peer->connection, NULL, SCANOUT_BUS_PATH);
+}
+
+/* The signals. Sending fails only without memory or a bus: then nobody hears them. */
+
+static void announce_to(struct peer *peer) {
 	struct card *card;
 	struct scanout *scanout;
-	TAILQ_FOREACH(card, &bus->manager->cards, link) {
-		TAILQ_FOREACH(scanout, &card->scanouts, link) {
-			if (scanout->announce) {
-				scanout->announce = false;
-				bus_scanout_emit_changed(bus, scanout);
+	TAILQ_FOREACH (card, &peer->bus->manager->cards, link) {
+		TAILQ_FOREACH (scanout, &card->scanouts, link) {
+			if (scanout->announce && peer_sees(peer, scanout)) {
+				bus_scanout_emit_changed(peer, scanout);
 			}
 		}
 	}
-	if (bus->counts_changed) {
-		bus->counts_changed = false;
-		sd_bus_emit_properties_changed(bus->connection, SCANOUT_BUS_PATH,
+	if (peer->bus->counts_changed) {
+		sd_bus_emit_properties_changed(peer->connection, SCANOUT_BUS_PATH,
 			SCANOUT_MANAGER_INTERFACE, "Free", "Total", NULL);
+	}
+}
+
+static int announce(sd_event_source *source, void *data) {
+	struct bus *bus = data;
+	struct peer *peer;
+	struct card *card;
+	struct scanout *scanout;
+	announce_to(&bus->system);
+	TAILQ_FOREACH (peer, &bus->guests, link) {
+		announce_to(peer);
+	}
+	bus->counts_changed = false;
+	TAILQ_FOREACH (card, &bus->manager->cards, link) {
+		TAILQ_FOREACH (scanout, &card->scanouts, link) {
+			scanout->announce = false;
+		}
 	}
 	return 0;
 }
@@ -43,36 +84,65 @@ static void on_changed(void *data, struct scanout *scanout) {
 	announce_later(bus);
 }
 
+static void emit_added(struct peer *peer, const struct scanout *scanout) {
+	AUTO_FREE char *path = NULL;
+	if (bus_scanout_path(scanout, &path) >= 0) {
+		sd_bus_emit_object_added(peer->connection, path);
+	}
+}
+
+static void emit_removed(struct peer *peer, const struct scanout *scanout) {
+	AUTO_FREE char *path = NULL;
+	if (bus_scanout_path(scanout, &path) >= 0) {
+		sd_bus_emit_interfaces_removed(
+			peer->connection, path, SCANOUT_SCANOUT_INTERFACE, NULL);
+	}
+}
+
+static void emit_ended(
+	struct peer *peer, const struct scanout *scanout, enum lease_end_reason reason) {
+	AUTO_FREE char *path = NULL;
+	if (bus_scanout_path(scanout, &path) >= 0) {
+		sd_bus_emit_signal(peer->connection, SCANOUT_BUS_PATH, SCANOUT_MANAGER_INTERFACE,
+			"ScanoutEnded", "os", path, lease_end_reason_name(reason));
+	}
+}
+
 static void on_added(void *data, struct scanout *scanout) {
 	struct bus *bus = data;
-	AUTO_FREE char *path = NULL;
 	scanout->announce = false; // InterfacesAdded carries all properties
-	if (bus_scanout_path(scanout, &path) >= 0) {
-		sd_bus_emit_object_added(bus->connection, path);
-	}
+	emit_added(&bus->system, scanout);
 }
 
 static void on_removed(void *data, struct scanout *scanout) {
 	struct bus *bus = data;
-	AUTO_FREE char *path = NULL;
-	if (bus_scanout_path(scanout, &path) >= 0) {
-		sd_bus_emit_interfaces_removed(
-			bus->connection, path, SCANOUT_SCANOUT_INTERFACE, NULL);
-	}
+	emit_removed(&bus->system, scanout);
 	bus->counts_changed = true;
 	announce_later(bus);
 }
 
 static void on_leased(void *data, struct lease *lease) {
-	bus_manager_emit_leased(data, lease);
+	struct bus *bus = data;
+	struct peer *peer;
+	bus_manager_emit_leased(&bus->system, lease);
+	TAILQ_FOREACH (peer, &bus->guests, link) {
+		if (peer_sees(peer, lease->scanout)) {
+			emit_added(peer, lease->scanout);
+			bus_manager_emit_leased(peer, lease);
+		}
+	}
 }
 
-static void on_ended(void *data, struct scanout *scanout, enum lease_end_reason reason) {
+static void on_ended(void *data, struct scanout *scanout, const struct identity *holder,
+	enum lease_end_reason reason) {
 	struct bus *bus = data;
-	AUTO_FREE char *path = NULL;
-	if (bus_scanout_path(scanout, &path) >= 0) {
-		sd_bus_emit_signal(bus->connection, SCANOUT_BUS_PATH, SCANOUT_MANAGER_INTERFACE,
-			"ScanoutEnded", "os", path, lease_end_reason_name(reason));
+	struct peer *peer;
+	emit_ended(&bus->system, scanout, reason);
+	TAILQ_FOREACH (peer, &bus->guests, link) {
+		if (identity_same_holder(&peer->identity, holder)) {
+			emit_ended(peer, scanout, reason);
+			emit_removed(peer, scanout);
+		}
 	}
 }
 
@@ -106,7 +176,7 @@ static int on_name(sd_bus_message *reply, void *data, sd_bus_error *error) {
 
 static int request_name(struct bus *bus) {
 	/* DO_NOT_QUEUE (4): to wait in line behind another daemon would look like working. */
-	return sd_bus_call_method_async(bus->connection, NULL, "org.freedesktop.DBus",
+	return sd_bus_call_method_async(bus->system.connection, NULL, "org.freedesktop.DBus",
 		"/org/freedesktop/DBus", "org.freedesktop.DBus", "RequestName", on_name, bus, "su",
 		SCANOUT_BUS_NAME, (uint32_t)4);
 }
@@ -140,8 +210,8 @@ static const struct manager_observer observer = {
 static int on_disconnected(sd_bus_message *message, void *data, sd_bus_error *error) {
 	struct bus *bus = data;
 	log_warning("The system bus is gone; leases go on. Waiting for it");
-	bus_manager_drop_calls(bus);
-	bus->connection = sd_bus_close_unref(bus->connection);
+	bus_manager_drop_calls(&bus->system);
+	bus->system.connection = sd_bus_close_unref(bus->system.connection);
 	int r = bus_connect(bus);
 	if (r >= 0 && bus->want_name) {
 		r = request_name(bus);
@@ -155,7 +225,7 @@ static int on_disconnected(sd_bus_message *message, void *data, sd_bus_error *er
 
 static int start(struct bus *bus) {
 	const char *address = getenv("DBUS_SYSTEM_BUS_ADDRESS");
-	sd_bus *c = bus->connection;
+	sd_bus *c = bus->system.connection;
 	int r = sd_bus_set_address(c, address ? address : DEFAULT_ADDRESS);
 	if (r < 0) {
 		return r;
@@ -180,19 +250,11 @@ static int start(struct bus *bus) {
 }
 
 static int bus_connect(struct bus *bus) {
-	int r = sd_bus_new(&bus->connection);
+	int r = sd_bus_new(&bus->system.connection);
 	if (r < 0) {
 		return r;
 	}
-	r = bus_manager_register(bus);
-	if (r < 0) {
-		return r;
-	}
-	r = bus_scanout_register(bus);
-	if (r < 0) {
-		return r;
-	}
-	r = sd_bus_add_object_manager(bus->connection, NULL, SCANOUT_BUS_PATH);
+	r = peer_register(&bus->system);
 	if (r < 0) {
 		return r;
 	}
@@ -200,7 +262,7 @@ static int bus_connect(struct bus *bus) {
 	if (r < 0) {
 		return r;
 	}
-	return sd_bus_match_signal(bus->connection, NULL, "org.freedesktop.DBus.Local",
+	return sd_bus_match_signal(bus->system.connection, NULL, "org.freedesktop.DBus.Local",
 		"/org/freedesktop/DBus/Local", "org.freedesktop.DBus.Local", "Disconnected",
 		on_disconnected, bus);
 }
@@ -212,6 +274,8 @@ int bus_new(struct manager *manager, void (*ready)(void *data),
 		return -ENOMEM;
 	}
 	*bus = (struct bus){.manager = manager, .ready = ready, .failed = failed, .data = data};
+	bus->system.bus = bus;
+	TAILQ_INIT(&bus->guests);
 	TAILQ_INIT(&bus->calls);
 	int r = sd_event_add_defer(manager->event, &bus->announcer, announce, bus);
 	if (r >= 0) {
@@ -241,8 +305,9 @@ void bus_destroy(struct bus *bus) {
 	if (bus->manager->observer_data == bus) {
 		bus->manager->observer = NULL;
 	}
-	bus_manager_drop_calls(bus);
+	bus_drop_guests(bus);
+	bus_manager_drop_calls(&bus->system);
 	sd_event_source_disable_unref(bus->announcer);
-	sd_bus_flush_close_unref(bus->connection);
+	sd_bus_flush_close_unref(bus->system.connection);
 	free(bus);
 }

@@ -104,7 +104,7 @@ static int reply_grant(sd_bus_message *message, const struct grant *grant) {
 }
 
 static void call_destroy(struct call *call) {
-	TAILQ_REMOVE(&call->bus->calls, call, link);
+	TAILQ_REMOVE(&call->peer->bus->calls, call, link);
 	sd_bus_track_unref(call->track);
 	sd_bus_message_unref(call->message);
 	free(call);
@@ -133,18 +133,22 @@ static void on_granted(void *data, struct grant *grant, const struct refusal *re
 static int on_caller_gone(sd_bus_track *track, void *data) {
 	struct call *call = data;
 	log_debug("%s went away while it waited", sd_bus_message_get_sender(call->message));
-	manager_cancel(call->bus->manager, call->waiter);
+	manager_cancel(call->peer->bus->manager, call->waiter);
 	call_destroy(call);
 	return 0;
 }
 
 static int watch_caller(struct call *call) {
-	int r = sd_bus_track_new(call->bus->connection, &call->track, on_caller_gone, call);
+	if (call->peer->guest) {
+		return 0; // its connection is watched as such
+	}
+	int r = sd_bus_track_new(call->peer->connection, &call->track, on_caller_gone, call);
 	return r < 0 ? r : sd_bus_track_add_sender(call->track, call->message);
 }
 
 static int method_request_scanout(sd_bus_message *message, void *data, sd_bus_error *error) {
-	struct bus *bus = data;
+	struct peer *peer = data;
+	struct bus *bus = peer->bus;
 	struct identity identity;
 	struct refusal refusal;
 	struct wish wish;
@@ -156,7 +160,7 @@ static int method_request_scanout(sd_bus_message *message, void *data, sd_bus_er
 	if (refusal.code != REFUSAL_NONE) {
 		return reply_refusal(message, &refusal);
 	}
-	r = identity_of_sender(message, &identity);
+	r = peer_identify(peer, message, &identity);
 	if (r < 0) {
 		return reply_unknown_sender(message, r);
 	}
@@ -164,7 +168,7 @@ static int method_request_scanout(sd_bus_message *message, void *data, sd_bus_er
 	if (!call) {
 		return -ENOMEM;
 	}
-	call->bus = bus;
+	call->peer = peer;
 	call->message = sd_bus_message_ref(message);
 	TAILQ_INSERT_TAIL(&bus->calls, call, link);
 	struct waiter *waiter = manager_request(bus->manager, &wish, &identity, on_granted, call);
@@ -181,7 +185,8 @@ static int method_request_scanout(sd_bus_message *message, void *data, sd_bus_er
 }
 
 static int method_release_scanout(sd_bus_message *message, void *data, sd_bus_error *error) {
-	struct bus *bus = data;
+	struct peer *peer = data;
+	struct bus *bus = peer->bus;
 	struct identity identity;
 	struct refusal refusal;
 	const char *id;
@@ -190,7 +195,7 @@ static int method_release_scanout(sd_bus_message *message, void *data, sd_bus_er
 	if (r < 0) {
 		return r;
 	}
-	r = identity_of_sender(message, &identity);
+	r = peer_identify(peer, message, &identity);
 	if (r < 0) {
 		return reply_unknown_sender(message, r);
 	}
@@ -201,20 +206,20 @@ static int method_release_scanout(sd_bus_message *message, void *data, sd_bus_er
 }
 
 struct listing {
-	struct manager *manager;
+	struct peer peer; // a copy: the guest may be gone when the answer is ready
 	sd_bus_message *message;
 };
 
-static int append_all(sd_bus_message *reply, struct manager *manager) {
+static int append_all(sd_bus_message *reply, const struct peer *peer) {
 	struct card *card;
 	struct scanout *scanout;
 	int r = sd_bus_message_open_container(reply, 'a', "a{sv}");
 	if (r < 0) {
 		return r;
 	}
-	TAILQ_FOREACH(card, &manager->cards, link) {
-		TAILQ_FOREACH(scanout, &card->scanouts, link) {
-			r = bus_scanout_append(reply, scanout);
+	TAILQ_FOREACH (card, &peer->bus->manager->cards, link) {
+		TAILQ_FOREACH (scanout, &card->scanouts, link) {
+			r = peer_sees(peer, scanout) ? bus_scanout_append(reply, scanout) : 0;
 			if (r < 0) {
 				return r;
 			}
@@ -227,12 +232,12 @@ static void reply_list(void *data) {
 	struct listing *listing = data;
 	AUTO_MESSAGE sd_bus_message *message = listing->message;
 	AUTO_MESSAGE sd_bus_message *reply = NULL;
-	struct manager *manager = listing->manager;
+	struct peer peer = listing->peer;
 
 	free(listing);
 	int r = sd_bus_message_new_method_return(message, &reply);
 	if (r >= 0) {
-		r = append_all(reply, manager);
+		r = append_all(reply, &peer);
 	}
 	if (r >= 0) {
 		r = sd_bus_send(NULL, reply, NULL);
@@ -244,21 +249,21 @@ static void reply_list(void *data) {
 }
 
 static int method_list_scanouts(sd_bus_message *message, void *data, sd_bus_error *error) {
-	struct bus *bus = data;
+	struct peer *peer = data;
 	struct listing *listing = calloc(1, sizeof(*listing));
 	if (!listing) {
 		return -ENOMEM;
 	}
-	*listing = (struct listing){bus->manager, sd_bus_message_ref(message)};
-	modes_refresh(bus->manager, reply_list, listing);
+	*listing = (struct listing){*peer, sd_bus_message_ref(message)};
+	modes_refresh(peer->bus->manager, reply_list, listing);
 	return 1;
 }
 
 static int get_count(sd_bus *connection, const char *path, const char *interface,
 	const char *property, sd_bus_message *reply, void *data, sd_bus_error *error) {
-	struct bus *bus = data;
+	struct peer *peer = data;
 	unsigned total, n_free;
-	manager_count(bus->manager, &total, &n_free);
+	manager_count(peer->bus->manager, &total, &n_free);
 	return sd_bus_message_append(
 		reply, "u", (uint32_t)(strcmp(property, "Free") == 0 ? n_free : total));
 }
@@ -268,12 +273,12 @@ static int get_version(sd_bus *connection, const char *path, const char *interfa
 	return sd_bus_message_append(reply, "s", SCANOUTD_VERSION);
 }
 
-void bus_manager_emit_leased(struct bus *bus, const struct lease *lease) {
+void bus_manager_emit_leased(struct peer *peer, const struct lease *lease) {
 	AUTO_MESSAGE sd_bus_message *signal = NULL;
 	AUTO_FREE char *path = NULL;
 	int r = bus_scanout_path(lease->scanout, &path);
 	if (r >= 0) {
-		r = sd_bus_message_new_signal(bus->connection, &signal, SCANOUT_BUS_PATH,
+		r = sd_bus_message_new_signal(peer->connection, &signal, SCANOUT_BUS_PATH,
 			SCANOUT_MANAGER_INTERFACE, "ScanoutLeased");
 	}
 	if (r >= 0) {
@@ -287,11 +292,14 @@ void bus_manager_emit_leased(struct bus *bus, const struct lease *lease) {
 	}
 }
 
-void bus_manager_drop_calls(struct bus *bus) {
-	while (!TAILQ_EMPTY(&bus->calls)) {
-		struct call *call = TAILQ_FIRST(&bus->calls);
-		manager_cancel(bus->manager, call->waiter);
-		call_destroy(call);
+void bus_manager_drop_calls(struct peer *peer) {
+	struct call *call, *next;
+	for (call = TAILQ_FIRST(&peer->bus->calls); call; call = next) {
+		next = TAILQ_NEXT(call, link);
+		if (call->peer == peer) {
+			manager_cancel(peer->bus->manager, call->waiter);
+			call_destroy(call);
+		}
 	}
 }
 
@@ -322,7 +330,7 @@ static int find_manager(sd_bus *connection, const char *path, const char *interf
 	return strcmp(path, SCANOUT_BUS_PATH) == 0;
 }
 
-int bus_manager_register(struct bus *bus) {
-	return sd_bus_add_fallback_vtable(bus->connection, NULL, SCANOUT_BUS_PATH,
-		SCANOUT_MANAGER_INTERFACE, manager_vtable, find_manager, bus);
+int bus_manager_register(struct peer *peer) {
+	return sd_bus_add_fallback_vtable(peer->connection, NULL, SCANOUT_BUS_PATH,
+		SCANOUT_MANAGER_INTERFACE, manager_vtable, find_manager, peer);
 }

@@ -12,14 +12,14 @@ int bus_scanout_path(const struct scanout *scanout, char **ret) {
 
 static int find_scanout(sd_bus *connection, const char *path, const char *interface, void *data,
 	void **ret_found, sd_bus_error *error) {
-	struct bus *bus = data;
+	struct peer *peer = data;
 	AUTO_FREE char *id = NULL;
 	int r = sd_bus_path_decode(path, SCANOUT_BUS_PATH, &id);
 	if (r <= 0) {
 		return r;
 	}
-	struct scanout *scanout = manager_find_scanout(bus->manager, id);
-	if (!scanout) {
+	struct scanout *scanout = manager_find_scanout(peer->bus->manager, id);
+	if (!scanout || !peer_sees(peer, scanout)) {
 		return 0;
 	}
 	*ret_found = scanout;
@@ -28,18 +28,26 @@ static int find_scanout(sd_bus *connection, const char *path, const char *interf
 
 static int enumerate(sd_bus *connection, const char *prefix, void *data, char ***ret_nodes,
 	sd_bus_error *error) {
-	struct bus *bus = data;
+	struct peer *peer = data;
+	struct manager *manager = peer->bus->manager;
 	struct card *card;
 	struct scanout *scanout;
 	unsigned total, unused, n = 0;
+	int r = 0;
 
-	manager_count(bus->manager, &total, &unused);
+	manager_count(manager, &total, &unused);
 	char **nodes = calloc(total + 1, sizeof(*nodes));
 	if (!nodes) {
 		return -ENOMEM;
 	}
-	TAILQ_FOREACH(card, &bus->manager->cards, link){TAILQ_FOREACH(
-		scanout, &card->scanouts, link){int r = bus_scanout_path(scanout, &nodes[n]);
+	TAILQ_FOREACH (card, &manager->cards, link) {
+		TAILQ_FOREACH (scanout, &card->scanouts, link) {
+			if (r >= 0 && peer_sees(peer, scanout)) {
+				r = bus_scanout_path(scanout, &nodes[n]);
+				n += r >= 0;
+			}
+		}
+	}
 	if (r < 0) {
 		while (n > 0) {
 			free(nodes[--n]);
@@ -47,11 +55,8 @@ static int enumerate(sd_bus *connection, const char *prefix, void *data, char **
 		free(nodes);
 		return r;
 	}
-	n++;
-}
-}
-*ret_nodes = nodes;
-return 0;
+	*ret_nodes = nodes;
+	return 0;
 }
 
 static int append_holder(sd_bus_message *m, const struct scanout *scanout) {
@@ -188,10 +193,10 @@ int bus_scanout_append(sd_bus_message *m, const struct scanout *scanout) {
 	return sd_bus_message_close_container(m);
 }
 
-void bus_scanout_emit_changed(struct bus *bus, const struct scanout *scanout) {
+void bus_scanout_emit_changed(struct peer *peer, const struct scanout *scanout) {
 	AUTO_FREE char *path = NULL;
 	if (bus_scanout_path(scanout, &path) >= 0) {
-		sd_bus_emit_properties_changed(bus->connection, path, SCANOUT_SCANOUT_INTERFACE,
+		sd_bus_emit_properties_changed(peer->connection, path, SCANOUT_SCANOUT_INTERFACE,
 			"State", "Reason", "Label", "Holder", "Since", "Lessee", "Generation",
 			"Width", "Height", "Refresh", NULL);
 	}
@@ -218,11 +223,12 @@ static const sd_bus_vtable scanout_vtable[] = {
 	SD_BUS_VTABLE_END,
 };
 
-int bus_scanout_register(struct bus *bus) {
-	int r = sd_bus_add_fallback_vtable(bus->connection, NULL, SCANOUT_BUS_PATH,
-		SCANOUT_SCANOUT_INTERFACE, scanout_vtable, find_scanout, bus);
+int bus_scanout_register(struct peer *peer) {
+	int r = sd_bus_add_fallback_vtable(peer->connection, NULL, SCANOUT_BUS_PATH,
+		SCANOUT_SCANOUT_INTERFACE, scanout_vtable, find_scanout, peer);
 	if (r < 0) {
 		return r;
 	}
-	return sd_bus_add_node_enumerator(bus->connection, NULL, SCANOUT_BUS_PATH, enumerate, bus);
+	return sd_bus_add_node_enumerator(
+		peer->connection, NULL, SCANOUT_BUS_PATH, enumerate, peer);
 }

@@ -71,7 +71,7 @@ struct scanout *card_add_scanout(struct card *card, const struct card_connector 
 struct alloc_taken card_taken(const struct card *card) {
 	struct alloc_taken taken = {0};
 	struct scanout *scanout;
-	TAILQ_FOREACH(scanout, &card->scanouts, link) {
+	TAILQ_FOREACH (scanout, &card->scanouts, link) {
 		if (scanout_is_taken(scanout) || scanout->state == SCANOUT_EXCLUDED) {
 			alloc_take(&card->snapshot, &scanout->objects, &taken);
 		}

@@ -60,6 +60,7 @@ int config_copy_list(char *const *list, char ***ret) {
 void config_finish(struct config *config) {
 	free_list(config->devices);
 	free_list(config->exclude);
+	free(config->guest_socket);
 	free(config->admin_group);
 	*config = (struct config){0};
 }
@@ -164,6 +165,23 @@ static int set_exclude(struct parser *parser, const char *value) {
 	return 1;
 }
 
+static int set_guest_socket(struct parser *parser, const char *value) {
+	/* sun_path has 108 bytes. */
+	if (value[0] != '\0' && (value[0] != '/' || strlen(value) > 107)) {
+		return fail(parser,
+			"Socket=%s is not allowed: it is an absolute path of at most 107 bytes, or "
+			"empty",
+			value);
+	}
+	char *copy = value[0] != '\0' ? strdup(value) : NULL;
+	if (value[0] != '\0' && !copy) {
+		return fail(parser, "Out of memory");
+	}
+	free(parser->config->guest_socket);
+	parser->config->guest_socket = copy;
+	return 1;
+}
+
 static int set_admin_group(struct parser *parser, const char *value) {
 	struct group *group = value[0] != '\0' ? getgrnam(value) : NULL;
 	if (value[0] != '\0' && !group) {
@@ -203,6 +221,7 @@ static const struct {
 	{"Card", "Seat", set_seat},
 	{"Card", "ForceConnect", set_force_connect},
 	{"Scanouts", "Exclude", set_exclude},
+	{"Guest", "Socket", set_guest_socket},
 	{"Policy", "AdminGroup", set_admin_group},
 	{"Policy", "MaxPerHolder", set_max_per_holder},
 };
@@ -236,7 +255,8 @@ static int handle_key(void *user, const char *section, const char *name, const c
 		snprintf(allowed + n, sizeof(allowed) - n, "%s%s=", n ? ", " : "", keys[i].name);
 	}
 	if (section[0] == '\0') {
-		return fail(parser, "%s= stands before any section: [Card], [Scanouts] or [Policy]",
+		return fail(parser,
+			"%s= stands before any section: [Card], [Scanouts], [Guest] or [Policy]",
 			name);
 	}
 	return fail(parser, "[%s] has no key %s=; it has %s", section, name, allowed);
@@ -249,7 +269,8 @@ static bool check_header(struct parser *parser, const char *text) {
 		return true; // inih refuses it
 	}
 	if (!known_section(text + 1, length)) {
-		return fail(parser, "unknown section [%.*s]: it is [Card], [Scanouts] or [Policy]",
+		return fail(parser,
+			"unknown section [%.*s]: it is [Card], [Scanouts], [Guest] or [Policy]",
 			(int)length, text + 1);
 	}
 	const char *rest = text + length + 2;

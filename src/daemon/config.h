@@ -19,6 +19,8 @@ struct config {
 	bool force_connect;
 	/* [Scanouts] */
 	char **exclude; // NULL-terminated scanout ids; may be NULL
+	/* [Guest] */
+	char *guest_socket; // a path, or NULL: only what systemd passes
 	/* [Policy] */
 	char *admin_group; // may be NULL: uid 0 alone is admin
 	gid_t admin_gid;   // of admin_group, resolved when the file was read

@@ -22,10 +22,10 @@ static enum refusal_code choose(struct manager *manager, const struct wish *wish
 	unsigned total = 0;
 
 	*ret_drains = false;
-	TAILQ_FOREACH(card, &manager->cards, link) {
+	TAILQ_FOREACH (card, &manager->cards, link) {
 		struct alloc_taken taken = card_taken(card);
 		struct card_objects objects;
-		TAILQ_FOREACH(scanout, &card->scanouts, link) {
+		TAILQ_FOREACH (scanout, &card->scanouts, link) {
 			int i = card_find_connector(card, scanout->connector);
 			total++;
 			if (scanout->state == SCANOUT_DRAINING &&
@@ -121,7 +121,7 @@ static enum refusal_code refuse_create(
 /* What the kernel knows, before anything is decided on the table. */
 static enum refusal_code reconcile(struct manager *manager, struct refusal *refusal) {
 	struct card *card;
-	TAILQ_FOREACH(card, &manager->cards, link) {
+	TAILQ_FOREACH (card, &manager->cards, link) {
 		int r = reaper_reconcile(manager, card);
 		if (r < 0) {
 			return refusal_set(refusal, REFUSAL_DEVICE_BUSY,

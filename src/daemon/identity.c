@@ -3,13 +3,19 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77 // asm-generic/socket.h of Linux 6.5; Debian 12's headers are of 6.1
+#endif
 
 /* A dead dbus-daemon must not hold the event loop for sd-bus's default of 25 s. */
 #define CREDENTIALS_TIMEOUT_USEC 2000000
@@ -21,6 +27,13 @@ bool identity_in_container(const struct identity *identity) {
 bool identity_same_holder(const struct identity *a, const struct identity *b) {
 	return a->uid == b->uid && strcmp(a->container, b->container) == 0 &&
 	       strcmp(a->engine, b->engine) == 0;
+}
+
+bool identity_same_quota(const struct identity *a, const struct identity *b) {
+	if (identity_in_container(a) || identity_in_container(b)) {
+		return strcmp(a->container, b->container) == 0 && strcmp(a->engine, b->engine) == 0;
+	}
+	return a->uid == b->uid;
 }
 
 const char *identity_describe(const struct identity *identity, char *buffer, size_t size) {
@@ -161,16 +174,12 @@ int identity_parse_cgroup(const char *text, struct identity *identity) {
 	return 0;
 }
 
-static int read_cgroup(pid_t pid, struct identity *identity) {
+static int read_cgroup(pid_t pid, int pidfd, struct identity *identity) {
 	char path[64], text[4096];
 	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
 
 	/* The pidfd ties the text to one process: if that process is still alive after the read,
 	 * the pid was not reused in between. */
-	AUTO_CLOSE int pidfd = pidfd_open(pid, 0);
-	if (pidfd < 0) {
-		return -errno;
-	}
 	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0) {
 		return -errno;
@@ -179,8 +188,10 @@ static int read_cgroup(pid_t pid, struct identity *identity) {
 	if (n < 0) {
 		return -errno;
 	}
-	if (pidfd_send_signal(pidfd, 0, NULL, 0) < 0 && errno != EPERM) {
-		return -errno;
+	/* A zombie counts as dead: with cgroup v1 it reads as outside any container. */
+	struct pollfd dead = {.fd = pidfd, .events = POLLIN};
+	if (poll(&dead, 1, 0) != 0) {
+		return -ESRCH;
 	}
 	text[n] = '\0';
 	return identity_parse_cgroup(text, identity);
@@ -272,7 +283,40 @@ int identity_of_sender(sd_bus_message *message, struct identity *ret) {
 	if (r < 0) {
 		return r;
 	}
-	r = read_cgroup(identity.pid, &identity);
+	AUTO_CLOSE int pidfd = pidfd_open(identity.pid, 0);
+	if (pidfd < 0) {
+		return -errno;
+	}
+	r = read_cgroup(identity.pid, pidfd, &identity);
+	if (r < 0) {
+		return r;
+	}
+	*ret = identity;
+	return 0;
+}
+
+int identity_of_socket(int fd, struct identity *ret) {
+	struct identity identity = {.guest = true};
+	struct ucred credentials;
+	socklen_t size = sizeof(credentials);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) < 0) {
+		return -errno;
+	}
+	/* 0: a process of a pid namespace that is not ours or below it. */
+	if (credentials.pid <= 0) {
+		return -ESRCH;
+	}
+	identity.uid = credentials.uid;
+	identity.pid = credentials.pid;
+	AUTO_CLOSE int pidfd = -1;
+	size = sizeof(pidfd);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) < 0) {
+		pidfd = pidfd_open(credentials.pid, 0); // before Linux 6.5
+	}
+	if (pidfd < 0) {
+		return -errno;
+	}
+	int r = read_cgroup(identity.pid, pidfd, &identity);
 	if (r < 0) {
 		return r;
 	}

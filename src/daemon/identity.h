@@ -12,6 +12,7 @@
 struct identity {
 	uid_t uid;
 	pid_t pid;
+	bool guest; // speaks over the guest socket: never an admin
 	gid_t groups[IDENTITY_MAX_GROUPS];
 	size_t n_groups;
 	char engine[16];     // "docker", "podman", …; empty outside a container
@@ -26,6 +27,9 @@ struct identity {
  */
 int identity_of_sender(sd_bus_message *message, struct identity *ret);
 
+/* The same for who connected a unix socket, at the time when it did. A guest. */
+int identity_of_socket(int fd, struct identity *ret);
+
 /*
  * Reads container, engine and unit out of the text of /proc/PID/cgroup. Pure.
  * Knows docker, podman, containerd and CRI-O (Kubernetes), systemd-nspawn and LXC, each with the
@@ -36,6 +40,10 @@ int identity_parse_cgroup(const char *text, struct identity *identity);
 
 /* Whether both are the same holder: the same uid in the same container (or both in none). */
 bool identity_same_holder(const struct identity *a, const struct identity *b);
+
+/* Whether both share a quota: a container as a whole, which may have any number of uids; outside
+ * containers a uid. */
+bool identity_same_quota(const struct identity *a, const struct identity *b);
 
 bool identity_in_container(const struct identity *identity);
 

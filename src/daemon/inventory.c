@@ -135,12 +135,12 @@ static void update_scanout(struct manager *manager, struct scanout *scanout) {
 
 static void take_over_snapshot(struct manager *manager, struct card *card) {
 	struct scanout *scanout;
-	TAILQ_FOREACH(scanout, &card->scanouts, link) {
+	TAILQ_FOREACH (scanout, &card->scanouts, link) {
 		update_scanout(manager, scanout);
 	}
 	for (unsigned i = 0; i < card->snapshot.n_connectors; i++) {
 		bool known = false;
-		TAILQ_FOREACH(scanout, &card->scanouts, link) {
+		TAILQ_FOREACH (scanout, &card->scanouts, link) {
 			known |= scanout->connector == card->snapshot.connectors[i].id;
 		}
 		if (!known) {
@@ -291,7 +291,7 @@ static void worker_gone(void *data) {
 void inventory_remove(struct manager *manager, struct card *card) {
 	struct scanout *scanout;
 	TAILQ_REMOVE(&manager->cards, card, link);
-	TAILQ_FOREACH(scanout, &card->scanouts, link) {
+	TAILQ_FOREACH (scanout, &card->scanouts, link) {
 		if (scanout->lease) {
 			manager_end_lease(manager, scanout->lease, LEASE_DEVICE_GONE);
 		}

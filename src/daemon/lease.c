@@ -60,7 +60,7 @@ void lease_destroy(struct lease_table *table, struct lease *lease) {
 struct lease *lease_find_label(
 	const struct lease_table *table, const struct identity *holder, const char *label) {
 	struct lease *lease;
-	TAILQ_FOREACH(lease, &table->leases, link) {
+	TAILQ_FOREACH (lease, &table->leases, link) {
 		if (strcmp(lease->label, label) == 0 &&
 			identity_same_holder(&lease->holder, holder)) {
 			return lease;
@@ -72,7 +72,7 @@ struct lease *lease_find_label(
 struct lease *lease_find_lessee(
 	const struct lease_table *table, const struct card *card, uint32_t lessee) {
 	struct lease *lease;
-	TAILQ_FOREACH(lease, &table->leases, link) {
+	TAILQ_FOREACH (lease, &table->leases, link) {
 		if (lease->scanout->card == card && lease->lessee == lessee) {
 			return lease;
 		}
@@ -83,8 +83,8 @@ struct lease *lease_find_lessee(
 unsigned lease_count_held(const struct lease_table *table, const struct identity *holder) {
 	unsigned n = 0;
 	struct lease *lease;
-	TAILQ_FOREACH(lease, &table->leases, link) {
-		n += identity_same_holder(&lease->holder, holder);
+	TAILQ_FOREACH (lease, &table->leases, link) {
+		n += identity_same_quota(&lease->holder, holder);
 	}
 	return n;
 }

@@ -93,8 +93,8 @@ void manager_reconfigure(struct manager *manager, struct config *config) {
 	config_finish(&manager->config);
 	manager->config = *config;
 	*config = (struct config){0};
-	TAILQ_FOREACH(card, &manager->cards, link) {
-		TAILQ_FOREACH(scanout, &card->scanouts, link) {
+	TAILQ_FOREACH (card, &manager->cards, link) {
+		TAILQ_FOREACH (scanout, &card->scanouts, link) {
 			reconfigure_scanout(manager, scanout);
 		}
 	}
@@ -103,7 +103,7 @@ void manager_reconfigure(struct manager *manager, struct config *config) {
 
 struct card *manager_find_card(struct manager *manager, const char *device) {
 	struct card *card;
-	TAILQ_FOREACH(card, &manager->cards, link) {
+	TAILQ_FOREACH (card, &manager->cards, link) {
 		if (strcmp(card->device, device) == 0) {
 			return card;
 		}
@@ -114,8 +114,8 @@ struct card *manager_find_card(struct manager *manager, const char *device) {
 struct scanout *manager_find_scanout(struct manager *manager, const char *id) {
 	struct card *card;
 	struct scanout *scanout;
-	TAILQ_FOREACH(card, &manager->cards, link) {
-		TAILQ_FOREACH(scanout, &card->scanouts, link) {
+	TAILQ_FOREACH (card, &manager->cards, link) {
+		TAILQ_FOREACH (scanout, &card->scanouts, link) {
 			if (strcmp(scanout->id, id) == 0) {
 				return scanout;
 			}
@@ -128,8 +128,8 @@ void manager_count(const struct manager *manager, unsigned *ret_total, unsigned 
 	struct card *card;
 	struct scanout *scanout;
 	*ret_total = *ret_free = 0;
-	TAILQ_FOREACH(card, &manager->cards, link) {
-		TAILQ_FOREACH(scanout, &card->scanouts, link) {
+	TAILQ_FOREACH (card, &manager->cards, link) {
+		TAILQ_FOREACH (scanout, &card->scanouts, link) {
 			*ret_total += 1;
 			*ret_free += scanout->state == SCANOUT_FREE;
 		}
@@ -198,13 +198,14 @@ int manager_end_lease(struct manager *manager, struct lease *lease, enum lease_e
 			return r;
 		}
 	}
+	struct identity holder = lease->holder;
 	log_object(LOG_INFO, scanout, "Lease ended: %s", lease_end_reason_name(reason));
 	lease_destroy(&manager->leases, lease);
 	if (reason != LEASE_DEVICE_GONE) {
 		blank_scanout(manager, scanout);
 	}
 	if (manager->observer) {
-		manager->observer->ended(manager->observer_data, scanout, reason);
+		manager->observer->ended(manager->observer_data, scanout, &holder, reason);
 	}
 	return 0;
 }

@@ -24,7 +24,9 @@ struct manager_observer {
 	void (*leased)(void *data, struct lease *lease);
 	/* The cards that were opened have their scanouts. */
 	void (*prepared)(void *data);
-	void (*ended)(void *data, struct scanout *scanout, enum lease_end_reason reason);
+	/* The lease is forgotten already; `holder` is who had it. */
+	void (*ended)(void *data, struct scanout *scanout, const struct identity *holder,
+		enum lease_end_reason reason);
 };
 
 struct seat;

@@ -64,7 +64,7 @@ static int handle_impatience(sd_event_source *source, uint64_t usec, void *data)
 
 static void take_over(struct modes_job *modes) {
 	struct scanout *scanout;
-	TAILQ_FOREACH(scanout, &modes->card->scanouts, link) {
+	TAILQ_FOREACH (scanout, &modes->card->scanouts, link) {
 		for (unsigned i = 0; scanout->lease && i < modes->n; i++) {
 			if (modes->leases[i].generation == scanout->generation &&
 				modes->leases[i].result == 0 &&
@@ -104,7 +104,7 @@ static void submit(struct manager *manager, struct card *card, struct refresh *r
 		.fd = card->fd,
 		.refresh = refresh,
 	};
-	TAILQ_FOREACH(scanout, &card->scanouts, link) {
+	TAILQ_FOREACH (scanout, &card->scanouts, link) {
 		if (scanout->lease && modes->n < CARD_MAX_OBJECTS) {
 			modes->leases[modes->n].generation = scanout->generation;
 			modes->leases[modes->n++].crtc = scanout->objects.crtc;
@@ -130,7 +130,7 @@ void modes_refresh(struct manager *manager, void (*done_fn)(void *data), void *d
 	refresh->n_pending = 1; // ours
 	refresh->done = done_fn;
 	refresh->data = data;
-	TAILQ_FOREACH(card, &manager->cards, link) {
+	TAILQ_FOREACH (card, &manager->cards, link) {
 		/* One refresh at a time and card: those behind a lock must not pile up. */
 		if (card->ready && !card->refreshing) {
 			submit(manager, card, refresh);

@@ -3,7 +3,7 @@
 #include <string.h>
 
 bool policy_is_admin(const struct config *config, const struct identity *identity) {
-	if (identity_in_container(identity)) {
+	if (identity->guest || identity_in_container(identity)) {
 		return false;
 	}
 	if (identity->uid == 0) {

@@ -77,8 +77,8 @@ void queue_remove(struct queue *queue, struct waiter *waiter) {
 unsigned queue_count(const struct queue *queue, const struct identity *identity) {
 	unsigned n = 0;
 	struct waiter *waiter;
-	TAILQ_FOREACH(waiter, &queue->waiters, link) {
-		n += identity_same_holder(&waiter->identity, identity);
+	TAILQ_FOREACH (waiter, &queue->waiters, link) {
+		n += identity_same_quota(&waiter->identity, identity);
 	}
 	return n;
 }

@@ -36,7 +36,7 @@ int reaper_reconcile(struct manager *manager, struct card *card) {
 
 	/* Collect first, then end: ending changes the table. */
 	struct lease *lease;
-	TAILQ_FOREACH(lease, &manager->leases.leases, link) {
+	TAILQ_FOREACH (lease, &manager->leases.leases, link) {
 		if (lease->scanout->card == card && n_dead < MAX_LESSEES &&
 			!contains(lessees, (size_t)n, lease->lessee)) {
 			dead[n_dead++] = lease;

@@ -12,6 +12,7 @@
 #include "bus.h"
 #include "common/cleanup.h"
 #include "config.h"
+#include "guest.h"
 #include "inventory.h"
 #include "log.h"
 #include "manager.h"
@@ -49,6 +50,7 @@ struct scanoutd {
 	struct seat *seat;
 	struct monitor *monitor;
 	struct bus *bus;
+	struct guest *guest;
 };
 
 /* Returns -1 to go on, or the exit status. */
@@ -103,6 +105,12 @@ static void on_seat_changed(void *data, bool enabled) {
 static void on_ready(void *data) {
 	struct scanoutd *d = data;
 	unsigned total, n_free;
+	/* Not earlier: a guest that asks before there are scanouts would be refused. */
+	if (!d->guest &&
+		guest_listen(d->event, d->bus, d->manager.config.guest_socket, &d->guest) < 0) {
+		sd_event_exit(d->event, EXIT_FAILED);
+		return;
+	}
 	manager_count(&d->manager, &total, &n_free);
 	log_info("Ready: %u of %u scanouts are free", n_free, total);
 	sd_notifyf(false, "READY=1\nSTATUS=%u scanouts", total);
@@ -271,6 +279,7 @@ int scanoutd_run(int argc, char *argv[], const struct card_ops *ops) {
 		status = start(&d);
 	}
 
+	guest_destroy(d.guest);
 	bus_destroy(d.bus);
 	monitor_destroy(d.monitor);
 	manager_finish(&d.manager);

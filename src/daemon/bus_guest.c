@@ -1,0 +1,182 @@
+/* Guests: connections without a bus daemon, each with the rights of whoever connected. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bus.h"
+#include "common/cleanup.h"
+#include "log.h"
+
+#define MAX_GUESTS 1024
+/* A container needs one connection, or a few while something in it restarts. */
+#define MAX_GUESTS_PER_HOLDER 32
+/* A guest that leaves so many messages unread does not read at all. */
+#define MAX_UNREAD 256
+/* Messages taken from one guest before everybody else gets a turn. */
+#define MAX_BURST 16
+
+static void peer_destroy(struct peer *peer) {
+	struct bus *bus = peer->bus;
+	bus_manager_drop_calls(peer);
+	TAILQ_REMOVE(&bus->guests, peer, link);
+	bus->n_guests--;
+	sd_bus_close_unref(peer->connection);
+	free(peer);
+	if (bus->n_guests == 0) {
+		sd_event_source_set_enabled(bus->guest_post, SD_EVENT_OFF);
+	}
+}
+
+/* 1 if there may be more to do at once, 0 if not, a negative errno if the guest has to go. */
+static int guest_process(struct peer *peer) {
+	uint64_t unread;
+	int r = 1;
+	for (int i = 0; i < MAX_BURST && r > 0; i++) {
+		r = sd_bus_process(peer->connection, NULL);
+	}
+	if (r < 0) {
+		return r;
+	}
+	if (sd_bus_is_open(peer->connection) <= 0) {
+		return -ENOTCONN;
+	}
+	if (sd_bus_get_n_queued_write(peer->connection, &unread) < 0 || unread > MAX_UNREAD) {
+		return -ENOBUFS;
+	}
+	return r;
+}
+
+/*
+ * After each round of the loop. The server side of an sd-bus connection does not wake up for
+ * bytes that came in one piece with the end of the handshake (systemd 252), and one that fails
+ * does not tell: both show only to who looks.
+ */
+static int look_at_guests(sd_event_source *source, void *data) {
+	struct bus *bus = data;
+	struct peer *peer, *next;
+	bool again = false;
+	for (peer = TAILQ_FIRST(&bus->guests); peer; peer = next) {
+		next = TAILQ_NEXT(peer, link);
+		int r = guest_process(peer);
+		if (r == -ENOBUFS) {
+			char who[256];
+			log_warning("Guest %s does not read its answers; its connection ends",
+				identity_describe(&peer->identity, who, sizeof(who)));
+		}
+		if (r < 0) {
+			peer_destroy(peer);
+		}
+		again |= r > 0;
+	}
+	return sd_event_source_set_enabled(
+		bus->guest_again, again ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+}
+
+/* Only wakes the loop, so that look_at_guests() runs once more. */
+static int wake(sd_event_source *source, void *data) {
+	return 0;
+}
+
+static int prepare_loop(struct bus *bus) {
+	if (bus->guest_post) {
+		return sd_event_source_set_enabled(bus->guest_post, SD_EVENT_ON);
+	}
+	int r = sd_event_add_defer(bus->manager->event, &bus->guest_again, wake, bus);
+	if (r < 0) {
+		return r;
+	}
+	return sd_event_add_post(bus->manager->event, &bus->guest_post, look_at_guests, bus);
+}
+
+static int guest_start(struct peer *peer, int fd) {
+	sd_id128_t id;
+	int r = sd_id128_randomize(&id);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	r = sd_bus_set_fd(peer->connection, fd, fd); // its own from here on
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	r = sd_bus_set_server(peer->connection, true, id);
+	if (r < 0) {
+		return r;
+	}
+	/* In a user namespace the uid that a client claims is never the one seen here, so it need
+	 * not claim any: who it is was read from the socket. */
+	r = sd_bus_set_anonymous(peer->connection, true);
+	if (r < 0) {
+		return r;
+	}
+	r = sd_bus_negotiate_fds(peer->connection, true);
+	if (r < 0) {
+		return r;
+	}
+	r = bus_driver_register(peer);
+	if (r < 0) {
+		return r;
+	}
+	r = peer_register(peer);
+	if (r < 0) {
+		return r;
+	}
+	r = sd_bus_start(peer->connection);
+	if (r < 0) {
+		return r;
+	}
+	return sd_bus_attach_event(
+		peer->connection, peer->bus->manager->event, SD_EVENT_PRIORITY_NORMAL);
+}
+
+static unsigned count_same(const struct bus *bus, const struct identity *identity) {
+	unsigned n = 0;
+	struct peer *peer;
+	TAILQ_FOREACH (peer, &bus->guests, link) {
+		n += identity_same_quota(&peer->identity, identity);
+	}
+	return n;
+}
+
+int bus_add_guest(struct bus *bus, int guest_fd) {
+	AUTO_CLOSE int fd = guest_fd;
+	struct identity identity;
+	int r = identity_of_socket(fd, &identity);
+	if (r < 0) {
+		return r;
+	}
+	if (bus->n_guests >= MAX_GUESTS || count_same(bus, &identity) >= MAX_GUESTS_PER_HOLDER) {
+		return -EUSERS;
+	}
+	r = prepare_loop(bus);
+	if (r < 0) {
+		return r;
+	}
+	struct peer *peer = calloc(1, sizeof(*peer));
+	if (!peer) {
+		return -ENOMEM;
+	}
+	*peer = (struct peer){.bus = bus, .guest = true, .identity = identity};
+	TAILQ_INSERT_TAIL(&bus->guests, peer, link);
+	bus->n_guests++;
+	r = sd_bus_new(&peer->connection);
+	if (r >= 0) {
+		r = guest_start(peer, TAKE_FD(fd));
+	}
+	if (r < 0) {
+		peer_destroy(peer);
+	}
+	return r;
+}
+
+void bus_drop_guests(struct bus *bus) {
+	struct peer *peer;
+	while ((peer = TAILQ_FIRST(&bus->guests))) {
+		sd_bus_flush(peer->connection); // the refusals of those who waited
+		peer_destroy(peer);
+	}
+	bus->guest_again = sd_event_source_disable_unref(bus->guest_again);
+	bus->guest_post = sd_event_source_disable_unref(bus->guest_post);
+}

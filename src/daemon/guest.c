@@ -1,0 +1,133 @@
+#include "guest.h"
+
+#include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "bus.h"
+#include "common/cleanup.h"
+#include "common/socket.h"
+#include "log.h"
+
+#define MAX_SOCKETS 8
+
+struct guest {
+	sd_event *event;
+	struct bus *bus;
+	sd_event_source *sockets[MAX_SOCKETS];
+	size_t n_sockets;
+	char *path; // that we made, or NULL
+};
+
+static int handle_connection(sd_event_source *source, int fd, uint32_t events, void *data) {
+	struct guest *guest = data;
+	int client = socket_accept(fd);
+	int r = client < 0 ? client : bus_add_guest(guest->bus, client);
+	if (r < 0 && r != -EAGAIN) {
+		log_warning("A guest is turned away: %s", strerror(-r));
+	}
+	return 0;
+}
+
+static int serve(struct guest *guest, int fd) {
+	if (guest->n_sockets == MAX_SOCKETS) {
+		return -ENOBUFS;
+	}
+	int r = socket_serve(
+		guest->event, &guest->sockets[guest->n_sockets], fd, handle_connection, guest);
+	if (r >= 0) {
+		guest->n_sockets++;
+	}
+	return r;
+}
+
+static int serve_path(struct guest *guest, const char *path) {
+	char directory[PATH_MAX];
+	snprintf(directory, sizeof(directory), "%s", path);
+	/* A directory of its own: a container mounts that, since a mounted socket goes stale when
+	 * the socket is made again. umask is not for it: everybody shall reach the socket. */
+	mode_t mask = umask(0022);
+	int r = mkdir(dirname(directory), 0755) < 0 && errno != EEXIST ? -errno : 0;
+	umask(mask);
+	if (r < 0) {
+		return r;
+	}
+	AUTO_CLOSE int fd = socket_listen(path);
+	if (fd < 0) {
+		return fd;
+	}
+	guest->path = strdup(path);
+	if (!guest->path) {
+		return -ENOMEM;
+	}
+	r = serve(guest, fd);
+	if (r >= 0) {
+		fd = -1; // the event source's
+	}
+	return r;
+}
+
+static void free_names(char ***names) {
+	for (char **p = *names; p && *p; p++) {
+		free(*p);
+	}
+	free(*names);
+}
+
+static int serve_passed(struct guest *guest) {
+	CLEANUP(free_names) char **names = NULL;
+	int n = sd_listen_fds_with_names(true, &names);
+	for (int i = 0; i < n; i++) {
+		int fd = SD_LISTEN_FDS_START + i;
+		/* Whatever else was passed is not ours to hold open. */
+		int r = strcmp(names[i], "guest") == 0 ? serve(guest, fd) : -EINVAL;
+		if (r < 0) {
+			close(fd);
+		}
+		if (r < 0 && r != -EINVAL) {
+			return r;
+		}
+	}
+	return n < 0 ? n : 0;
+}
+
+int guest_listen(sd_event *event, struct bus *bus, const char *path, struct guest **ret) {
+	struct guest *guest = calloc(1, sizeof(*guest));
+	if (!guest) {
+		return -ENOMEM;
+	}
+	guest->event = event;
+	guest->bus = bus;
+	int r = serve_passed(guest);
+	if (r >= 0 && path) {
+		r = serve_path(guest, path);
+	}
+	if (r < 0) {
+		log_error("Cannot listen for guests on %s: %s",
+			path ? path : "the socket of systemd", strerror(-r));
+		guest_destroy(guest);
+		return r;
+	}
+	*ret = guest;
+	return 0;
+}
+
+void guest_destroy(struct guest *guest) {
+	if (!guest) {
+		return;
+	}
+	for (size_t i = 0; i < guest->n_sockets; i++) {
+		sd_event_source_disable_unref(guest->sockets[i]);
+	}
+	if (guest->path) {
+		unlink(guest->path);
+		free(guest->path);
+	}
+	free(guest);
+}
