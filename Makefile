@@ -45,10 +45,11 @@ LIBS_ctl = $(shell pkg-config --libs libsystemd libcjson)
 common_o := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/common/*.c))
 daemon_o := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/daemon/*.c)) $(common_o)
 ctl_o := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/ctl/*.c)) $(common_o)
+run_o := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/run/*.c src/seat/*.c)) $(common_o)
 man := $(patsubst docs/man/%.scd,$(B)/man/%,$(wildcard docs/man/*.scd))
 
 .PHONY: all
-all: $(B)/scanoutd $(B)/scanoutctl $(man)
+all: $(B)/scanoutd $(B)/scanoutctl $(B)/scanout-run $(B)/libscanout-preload.so $(man)
 
 $(B)/scanoutd: $(daemon_o)
 	$(call say,LINK)
@@ -57,6 +58,16 @@ $(B)/scanoutd: $(daemon_o)
 $(B)/scanoutctl: $(ctl_o)
 	$(call say,LINK)
 	$(Q)$(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS) -o $@ $^ $(LIBS_ctl)
+
+$(B)/scanout-run: $(run_o)
+	$(call say,LINK)
+	$(Q)$(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS) -o $@ $^ $(LIBS_ctl)
+
+# Goes into programs of all kinds, so it needs nothing but libc.
+$(B)/libscanout-preload.so: $(wildcard src/preload/*.[ch])
+	$(call say,LINK)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPP) $(WARN) $(CFLAGS) -fPIC -shared -fvisibility=hidden $(LDFLAGS) -o $@ $(filter %.c,$^)
 
 $(B)/%.o: src/%.c Makefile
 	$(call say,CC)
@@ -83,6 +94,11 @@ $(units): $(B)/san/%: $(B)/san/tests/unit/%.o $(unit_o)
 $(B)/san/scanoutd-fake: $(B)/san/tests/unit/scanoutd_fake.o $(unit_o)
 	$(call say,LINK)
 	$(Q)$(CC) $(san_CFLAGS) -o $@ $^ $(LIBS_unit)
+
+san_o = $(patsubst %.c,$(B)/san/%.o,$(wildcard $(1)))
+$(B)/san/scanoutctl: $(call san_o,src/ctl/*.c src/common/*.c)
+	$(call say,LINK)
+	$(Q)$(CC) $(san_CFLAGS) -o $@ $^ $(LIBS_ctl)
 
 $(B)/san/%.o: %.c Makefile
 	$(call say,CC)
@@ -112,6 +128,8 @@ $(B)/tests/vm/guest/%.o: tests/vm/guest/%.c Makefile
 install: all
 	install -D -m 755 $(B)/scanoutd $(DESTDIR)$(SBINDIR)/scanoutd
 	install -D -m 755 $(B)/scanoutctl $(DESTDIR)$(BINDIR)/scanoutctl
+	install -D -m 755 $(B)/scanout-run $(DESTDIR)$(BINDIR)/scanout-run
+	install -D -m 755 $(B)/libscanout-preload.so $(DESTDIR)$(LIBDIR)/libscanout-preload.so
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(DATADIR)/dbus-1/system-services
 	sed 's,@SBINDIR@,$(SBINDIR),' systemd/scanoutd.service.in > $(DESTDIR)$(UNITDIR)/scanoutd.service
 	install -m 644 systemd/scanoutd.socket $(DESTDIR)$(UNITDIR)/scanoutd.socket
@@ -130,6 +148,7 @@ install: all
 # The configuration is the admin's: it stays.
 uninstall:
 	rm -f $(DESTDIR)$(SBINDIR)/scanoutd $(DESTDIR)$(BINDIR)/scanoutctl \
+		$(DESTDIR)$(BINDIR)/scanout-run $(DESTDIR)$(LIBDIR)/libscanout-preload.so \
 		$(DESTDIR)$(UNITDIR)/scanoutd.service $(DESTDIR)$(UNITDIR)/scanoutd.socket \
 		$(DESTDIR)$(DATADIR)/dbus-1/system-services/org.scanoutd.Scanout1.service \
 		$(DESTDIR)$(DBUSPOLICYDIR)/org.scanoutd.Scanout1.conf \
@@ -162,10 +181,10 @@ check:
 check-unit:
 	@tests/deps.sh check
 	@$(MAKE) --no-print-directory units
-	@tests/unit.sh $(units)
+	@SCANOUTCTL=$(B)/san/scanoutctl tests/unit.sh $(units) tests/bus/test_ctl.py
 
 .PHONY: units
-units: $(units) $(B)/san/scanoutd-fake
+units: $(units) $(B)/san/scanoutd-fake $(B)/san/scanoutctl
 
 check-vm:
 	@tests/deps.sh check

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs the unit test programs and adds up what cmocka counted.
+# Runs the unit test programs and adds up what cmocka or unittest counted.
 # Usage: tests/unit.sh PROGRAM...
 set -u
 export SCANOUTD_FAKE_BIN="${SCANOUTD_FAKE_BIN:-build/san/scanoutd-fake}"
@@ -8,9 +8,11 @@ export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
 passed=0 failed=0
 
 for program in "$@"; do
-	output=$(timeout 120 "$program" 2>&1)
+	output=$(timeout 240 "$program" 2>&1)
 	status=$?
 	ok=$(printf '%s\n' "$output" | sed -n 's/^\[  PASSED  \] \([0-9]*\) test.*/\1/p' | tail -n 1)
+	# Python's unittest says "Ran N tests", then OK or FAILED.
+	[ -n "$ok" ] || ok=$(printf '%s\n' "$output" | sed -n 's/^Ran \([0-9]*\) test.*/\1/p')
 	bad=$(printf '%s\n' "$output" | sed -n 's/^\[  FAILED  \] [^ ]*: \([0-9]*\) test.*/\1/p; s/^\[  FAILED  \] \([0-9]*\) test.*/\1/p' | tail -n 1)
 	# A program that dies, leaks or counts nothing has failed, whatever it printed before.
 	if [ "$status" -ne 0 ] || [ "${ok:-0}" -eq 0 ]; then

@@ -4,7 +4,8 @@
  *
  *	SCANOUT_DEVICE    the path, /dev/dri/card0
  *	SCANOUT_LEASE_FD  descriptor of the lease; without it open() is left alone
- *	SCANOUT_SPARE_FD  descriptor of an empty lease; without it ioctl() is left alone
+ *	SCANOUT_SPARE_FD  descriptor of an empty lease; without it ioctl() is left alone, and so
+ *	                  is open() of a render node that cannot be opened
  *
  * Nothing is allocated, and nothing is kept but the addresses of libc's functions: every call
  * reads the environment anew, so there is no state that threads or forks could find half done.
@@ -81,49 +82,61 @@ static int open_lease(const char *path, int flags) {
 	return duplicate("SCANOUT_LEASE_FD", flags & O_CLOEXEC);
 }
 
+/*
+ * wlroots renders on the render node that sysfs tells of, which without a GPU is of no use to Mesa
+ * and best left out of the container. An empty lease can map buffers, and that is all it takes.
+ * Passes a real descriptor through.
+ */
+static int or_spare(int fd, const char *path, int flags) {
+	static const char node[] = "/dev/dri/renderD";
+	if (fd >= 0 || !path || strncmp(path, node, sizeof(node) - 1) != 0) {
+		return fd;
+	}
+	int spare = duplicate("SCANOUT_SPARE_FD", flags & O_CLOEXEC);
+	return spare >= 0 ? spare : fd;
+}
+
+#define OPEN(path, flags, call)                                     \
+	({                                                          \
+		int lease_ = open_lease(path, flags);               \
+		lease_ >= 0 ? lease_ : or_spare(call, path, flags); \
+	})
+
 EXPORT int open(const char *path, int flags, ...) {
 	mode_t mode = READ_MODE(flags);
-	int fd = open_lease(path, flags);
-	return fd >= 0 ? fd : NEXT(open)(path, flags, mode);
+	return OPEN(path, flags, NEXT(open)(path, flags, mode));
 }
 
 EXPORT int open64(const char *path, int flags, ...) {
 	mode_t mode = READ_MODE(flags);
-	int fd = open_lease(path, flags);
-	return fd >= 0 ? fd : NEXT(open64)(path, flags, mode);
+	return OPEN(path, flags, NEXT(open64)(path, flags, mode));
 }
 
 EXPORT int openat(int dir, const char *path, int flags, ...) {
 	mode_t mode = READ_MODE(flags);
-	int fd = open_lease(path, flags);
-	return fd >= 0 ? fd : NEXT(openat)(dir, path, flags, mode);
+	return OPEN(path, flags, NEXT(openat)(dir, path, flags, mode));
 }
 
 EXPORT int openat64(int dir, const char *path, int flags, ...) {
 	mode_t mode = READ_MODE(flags);
-	int fd = open_lease(path, flags);
-	return fd >= 0 ? fd : NEXT(openat64)(dir, path, flags, mode);
+	return OPEN(path, flags, NEXT(openat64)(dir, path, flags, mode));
 }
 
 /* What the four become in programs built with _FORTIFY_SOURCE. */
 EXPORT int __open_2(const char *path, int flags) {
-	int fd = open_lease(path, flags);
-	return fd >= 0 ? fd : NEXT(__open_2)(path, flags);
+	return OPEN(path, flags, NEXT(__open_2)(path, flags));
 }
 
 EXPORT int __open64_2(const char *path, int flags) {
-	int fd = open_lease(path, flags);
-	return fd >= 0 ? fd : NEXT(__open64_2)(path, flags);
+	return OPEN(path, flags, NEXT(__open64_2)(path, flags));
 }
 
 EXPORT int __openat_2(int dir, const char *path, int flags) {
-	int fd = open_lease(path, flags);
-	return fd >= 0 ? fd : NEXT(__openat_2)(dir, path, flags);
+	return OPEN(path, flags, NEXT(__openat_2)(dir, path, flags));
 }
 
 EXPORT int __openat64_2(int dir, const char *path, int flags) {
-	int fd = open_lease(path, flags);
-	return fd >= 0 ? fd : NEXT(__openat64_2)(dir, path, flags);
+	return OPEN(path, flags, NEXT(__openat64_2)(dir, path, flags));
 }
 
 /*

@@ -123,13 +123,13 @@ int link_init(struct link *link, sd_event *event, const struct link_events *even
 	return 0;
 }
 
-static void disconnect(struct link *link) {
+static void close_connection(struct link *link) {
 	link->bus = sd_bus_close_unref(link->bus);
 }
 
 void link_finish(struct link *link) {
 	link_release(link);
-	disconnect(link);
+	close_connection(link);
 	free(link->path);
 	sd_event_source_disable_unref(link->notice);
 	sd_event_unref(link->event);
@@ -146,7 +146,7 @@ static int open_peer(struct link *link, sd_bus **ret, const char *address) {
 	return 0;
 }
 
-static int connect(struct link *link) {
+static int open_connection(struct link *link) {
 	const char *address = getenv("SCANOUT_ADDRESS");
 	AUTO_BUS sd_bus *bus = NULL;
 	int r;
@@ -154,7 +154,7 @@ static int connect(struct link *link) {
 	if (link->bus && sd_bus_is_open(link->bus) > 0) {
 		return 0;
 	}
-	disconnect(link);
+	close_connection(link);
 	if (!address && access(LINK_GUEST_SOCKET, F_OK) == 0) {
 		address = "unix:path=" LINK_GUEST_SOCKET;
 	}
@@ -209,7 +209,7 @@ static int call(struct link *link, sd_bus_message *message, uint64_t timeout_use
 static int try_request(
 	struct link *link, const struct wish *wish, struct grant *ret, sd_bus_error *error) {
 	AUTO_MESSAGE sd_bus_message *message = NULL, *reply = NULL;
-	int r = connect(link);
+	int r = open_connection(link);
 	if (r < 0 ||
 		(r = sd_bus_message_new_method_call(link->bus, &message, bus_name(link),
 			 SCANOUT_BUS_PATH, SCANOUT_MANAGER_INTERFACE, "RequestScanout")) < 0 ||
@@ -318,7 +318,7 @@ void link_release(struct link *link) {
 	}
 	snprintf(id, sizeof(id), "%s#%" PRIu64, link->id, link->generation);
 	link->generation = 0;
-	if (connect(link) >= 0 &&
+	if (open_connection(link) >= 0 &&
 		sd_bus_message_new_method_call(link->bus, &message, bus_name(link),
 			SCANOUT_BUS_PATH, SCANOUT_MANAGER_INTERFACE, "ReleaseScanout") >= 0 &&
 		sd_bus_message_append(message, "s", id) >= 0) {

@@ -142,6 +142,8 @@ static int handle_signal(sd_event_source *source, const struct signalfd_siginfo 
 static void handle_revoked(void *data, const char *reason) {
 	struct run *run = data;
 	say("scanoutd has taken %s back (%s); ending the command", run->link.id, reason);
+	/* It may be that nobody has asked for it yet. */
+	grant_finish(&run->session.grant);
 	if (run->session.seat) {
 		seat_pause(run->session.seat);
 	}

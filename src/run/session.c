@@ -9,8 +9,8 @@
 #include <sys/sysmacros.h>
 
 #include "common/cleanup.h"
+#include "common/socket.h"
 #include "say.h"
-#include "seat/socket.h"
 #include "sizing.h"
 
 #define SEAT_NAME "seat0"
@@ -256,7 +256,8 @@ static void export_fds(struct session *session) {
 		}
 		fd++;
 	}
-	if (session->seats & SEAT_FD) {
+	/* An X server takes what is announced like this for a socket to listen on. */
+	if ((session->seats & SEAT_FD) && !session->program->speaks_x11) {
 		environment_set(env, "LISTEN_FDS", "1");
 		environment_set(env, "LISTEN_FDNAMES", "drm-lease");
 	}

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "common/cleanup.h"
+#include "common/socket.h"
 #include "driver.h"
-#include "socket.h"
 
 /* What one seat's programs need is below ten. */
 #define MAX_CLIENTS 64

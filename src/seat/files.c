@@ -48,8 +48,11 @@ static int make_parents(struct files *files, const char *path) {
 			if (r < 0) {
 				return r;
 			}
-		} else if (errno != EEXIST && access(parent, F_OK) < 0) {
-			return -errno;
+			continue;
+		}
+		int r = -errno;
+		if (r != -EEXIST && access(parent, F_OK) < 0) {
+			return r; /* why it cannot be made, not that it is missing */
 		}
 	}
 	return 0;

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
-#include "socket.h"
+#include "common/socket.h"
 
 #define MAX_CLIENTS 32
 #define MAX_DEVICES 128
@@ -99,7 +99,7 @@ static void seatd_next(struct seatd *seatd) {
 	if (seatd->active || !seatd->seat->active) {
 		return;
 	}
-	TAILQ_FOREACH(client, &seatd->clients, link) {
+	TAILQ_FOREACH (client, &seatd->clients, link) {
 		if (client->state == CLIENT_WAITING) {
 			seatd->active = client;
 			client_enable(client);

@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 
 #include "common/cleanup.h"
-#include "socket.h"
+#include "common/socket.h"
 
 #define MAX_PATH 256
 

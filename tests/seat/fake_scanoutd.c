@@ -20,7 +20,7 @@
 
 #include "common/cleanup.h"
 #include "common/names.h"
-#include "seat/socket.h"
+#include "common/socket.h"
 
 #define ID "card0-Virtual-4"
 #define PATH SCANOUT_BUS_PATH "/card0_2dVirtual_2d4"

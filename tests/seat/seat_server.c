@@ -24,7 +24,7 @@
 #include "seat/files.h"
 #include "seat/login1.h"
 #include "seat/seatd.h"
-#include "seat/socket.h"
+#include "common/socket.h"
 #include "seat/weston_launch.h"
 
 #define CONTROL_FD 0
