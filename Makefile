@@ -67,7 +67,7 @@ $(B)/scanout-run: $(run_o)
 $(B)/libscanout-preload.so: $(wildcard src/preload/*.[ch])
 	$(call say,LINK)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CPP) $(WARN) $(CFLAGS) -fPIC -shared -fvisibility=hidden $(LDFLAGS) -o $@ $(filter %.c,$^)
+	$(Q)$(CC) $(CPP) $(PKG_CFLAGS) $(WARN) $(CFLAGS) -fPIC -shared -fvisibility=hidden $(LDFLAGS) -o $@ $(filter %.c,$^)
 
 $(B)/%.o: src/%.c Makefile
 	$(call say,CC)
@@ -207,7 +207,8 @@ lint:
 	@# which gcc and the sanitizers watch; nor does it know the cleanup attribute.
 	@cppcheck --quiet --std=c11 --error-exitcode=1 --enable=warning,performance,portability \
 		--inline-suppr --suppress=missingIncludeSystem --suppress=uninitvar \
-		--suppress=ctuuninitvar --suppress=resourceLeak -Isrc -Isrc/daemon -Isrc/common \
+		--suppress=ctuuninitvar --suppress=resourceLeak \
+		--suppress=memleak -Isrc -Isrc/daemon -Isrc/common \
 		-DSCANOUTD_VERSION='"0"' -DSCANOUTD_SYSCONFDIR='"/etc"' src && echo "lint: nothing found"
 
 clean:

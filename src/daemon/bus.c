@@ -152,7 +152,8 @@ static int on_name(sd_bus_message *reply, void *data, sd_bus_error *error) {
 	uint32_t result = 0;
 
 	if (refused && !sd_bus_is_open(sd_bus_message_get_bus(reply))) {
-		return 0; // the bus went away before it answered: on_disconnected() asks the next one
+		return 0; // the bus went away before it answered: on_disconnected() asks the next
+			  // one
 	}
 	if (refused) {
 		log_error("The bus refuses the name " SCANOUT_BUS_NAME

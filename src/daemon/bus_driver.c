@@ -60,6 +60,6 @@ int bus_driver_register(struct peer *peer) {
 	if (r < 0) {
 		return r;
 	}
-	return sd_bus_add_object_vtable(peer->connection, NULL, "/org/freedesktop/DBus",
-		DRIVER_NAME, driver_vtable, peer);
+	return sd_bus_add_object_vtable(
+		peer->connection, NULL, "/org/freedesktop/DBus", DRIVER_NAME, driver_vtable, peer);
 }

@@ -17,7 +17,7 @@ static void append_escaped(char *out, size_t size, const char *text) {
 	for (; *text && used + 8 < size; text++) {
 		unsigned char c = *text;
 		used += c == '<' || c == '>' || c == '&' || c < ' ' || c >= 0x7f
-				? snprintf(out + used, size - used, "&#%u;", c < ' ' ? ' ' : c)
+				? snprintf(out + used, size - used, "&#%u;", c < ' ' ? 32u : c)
 				: snprintf(out + used, size - used, "%c", c);
 	}
 }

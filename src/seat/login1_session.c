@@ -163,7 +163,7 @@ static int method_lock(sd_bus_message *message, void *data, sd_bus_error *error)
 	const char *member = sd_bus_message_get_member(message);
 	struct login1_client *each;
 
-	LIST_FOREACH(each, &client->login1->clients, link) {
+	LIST_FOREACH (each, &client->login1->clients, link) {
 		AUTO_MESSAGE sd_bus_message *signal = NULL;
 		if (bus_client_new_signal(each->bus, &signal, client->login1->session_path,
 			    LOGIN1_SESSION, member) >= 0) {

@@ -256,7 +256,7 @@ int seat_open_path(struct seat_client *client, const char *path) {
 /* /dev/char is seldom there in a container; the kernel's own word is. */
 static int input_path(unsigned minor_number, char *path, size_t size) {
 	char uevent[64];
-	snprintf(uevent, sizeof(uevent), "/sys/dev/char/%u:%u/uevent", INPUT_MAJOR, minor_number);
+	snprintf(uevent, sizeof(uevent), "/sys/dev/char/%d:%u/uevent", INPUT_MAJOR, minor_number);
 	AUTO_FCLOSE FILE *f = fopen(uevent, "re");
 	char line[128];
 

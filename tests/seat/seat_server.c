@@ -21,10 +21,10 @@
 #include <syslog.h>
 
 #include "common/cleanup.h"
+#include "common/socket.h"
 #include "seat/files.h"
 #include "seat/login1.h"
 #include "seat/seatd.h"
-#include "common/socket.h"
 #include "seat/weston_launch.h"
 
 #define CONTROL_FD 0

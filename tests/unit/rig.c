@@ -36,7 +36,8 @@ static void on_leased(void *data, struct lease *lease) {
 	rig->n_leased++;
 }
 
-static void on_ended(void *data, struct scanout *scanout, enum lease_end_reason reason) {
+static void on_ended(void *data, struct scanout *scanout, const struct identity *holder,
+	enum lease_end_reason reason) {
 	struct rig *rig = data;
 	assert_null(scanout->lease);
 	rig->n_ended++;

@@ -182,7 +182,7 @@ static void wrong_structure(void **state) {
 		const char *content, *error;
 	} wrong[] = {
 		{"Seat=none\n",
-			":1: Seat= stands before any section: [Card], [Scanouts] or [Policy]"},
+			":1: Seat= stands before any section: [Card], [Scanouts], [Guest] or [Policy]"},
 		{"[Card]\nMaxPerHolder=2\n",
 			":2: [Card] has no key MaxPerHolder=; it has Devices=, Seat=, ForceConnect="},
 		{"[Card]\nseat=none\n",
@@ -198,10 +198,11 @@ static void wrong_structure(void **state) {
 			":1: this is neither a [Section], a Key=value nor a # comment"},
 		/* A section without keys is looked at as well. */
 		{"[Card]\n[Cards]\n",
-			":2: unknown section [Cards]: it is [Card], [Scanouts] or [Policy]"},
-		{"\n\n[]\n", ":3: unknown section []: it is [Card], [Scanouts] or [Policy]"},
+			":2: unknown section [Cards]: it is [Card], [Scanouts], [Guest] or [Policy]"},
+		{"\n\n[]\n",
+			":3: unknown section []: it is [Card], [Scanouts], [Guest] or [Policy]"},
 		{"[card]\nSeat=none\n",
-			":1: unknown section [card]: it is [Card], [Scanouts] or [Policy]"},
+			":1: unknown section [card]: it is [Card], [Scanouts], [Guest] or [Policy]"},
 		/* Half of a line must not be dropped silently. */
 		{"[Card] Seat=none\n",
 			":1: 'Seat=none' stands behind the section; it belongs on a line of its own"},

@@ -44,6 +44,8 @@ static int print_usage(void) {
 	      "  --fill RRGGBB          in that colour\n"
 	      "  --name NAME            with a readable strip of that name (hold)\n"
 	      "  --settle               lets each lease end before the next (storm)\n"
+	      "  --pause MILLISECONDS   of quiet before each timed call (storm, …-latency)\n"
+	      "  --await                begins when standard input ends (flip-rate)\n"
 	      "  --scan N               also tries framebuffers 1 to N (peek)\n",
 		stderr);
 	return 2;
@@ -88,6 +90,13 @@ static bool parse_option(struct probe *probe, int option) {
 	case 'w':
 		probe->settle = true;
 		break;
+	case 'p':
+		ok = args_number(optarg, 10000, &number);
+		probe->pause_usec = number * 1000;
+		break;
+	case 'a':
+		probe->await = true;
+		break;
 	case 'i':
 		ok = args_number(optarg, 100000, &number);
 		probe->scan = (uint32_t)number;
@@ -110,6 +119,8 @@ static bool parse_options(struct probe *probe, int argc, char **argv) {
 		{"fill", required_argument, NULL, 'f'},
 		{"name", required_argument, NULL, 'n'},
 		{"settle", no_argument, NULL, 'w'},
+		{"pause", required_argument, NULL, 'p'},
+		{"await", no_argument, NULL, 'a'},
 		{"scan", required_argument, NULL, 'i'},
 		{0},
 	};

@@ -23,9 +23,11 @@ struct probe {
 	const char *name;       // NULL, or draw a strip with its hash
 	uint32_t width, height; // 0: the output's choice
 	uint32_t fill;
-	bool settle;     // let scanoutd finish one lease before the next is asked for
-	uint32_t scan;   // also look at framebuffer ids up to this one
-	uint64_t number; // the argument of a subcommand that takes one
+	bool settle;         // let scanoutd finish one lease before the next is asked for
+	uint64_t pause_usec; // of quiet before each timed call
+	bool await;          // once all is ready, begin when standard input ends
+	uint32_t scan;       // also look at framebuffer ids up to this one
+	uint64_t number;     // the argument of a subcommand that takes one
 };
 
 /* An output to work on: a lease of it, or a card as its master. */
@@ -45,6 +47,9 @@ int probe_take(const struct probe *probe, struct probe_output *ret);
 
 /* probe_take() and kms_init(). */
 int probe_open(const struct probe *probe, struct probe_output *ret);
+
+/* Lets everything that the last call set off come to rest. */
+void probe_pause(const struct probe *probe);
 
 /* Mode-sets the output, both buffers filled with the colour. */
 int probe_show(const struct probe *probe, struct probe_output *output);

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <xf86drm.h>
 
 #include "common/cleanup.h"
@@ -74,6 +75,12 @@ int probe_open(const struct probe *probe, struct probe_output *ret) {
 	lease_name(&output.lease, output.kms.connector_name, output.kms.index);
 	*ret = output;
 	return 0;
+}
+
+void probe_pause(const struct probe *probe) {
+	if (probe->pause_usec > 0) {
+		usleep((useconds_t)probe->pause_usec);
+	}
 }
 
 int probe_show(const struct probe *probe, struct probe_output *output) {

@@ -1,4 +1,6 @@
+#include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "probe.h"
@@ -51,6 +53,20 @@ int probe_flip(const struct probe *probe) {
 	return r;
 }
 
+/* Several that share an input begin in the same moment, when its last writer closes it. */
+static int await_start(const struct probe_output *output) {
+	AUTO_JSON cJSON *json = probe_describe(output);
+	char bytes[64];
+	ssize_t n;
+
+	cJSON_AddTrueToObject(json, "ready");
+	report_line(json);
+	do {
+		n = read(STDIN_FILENO, bytes, sizeof(bytes));
+	} while (n > 0 || (n < 0 && errno == EINTR));
+	return n < 0 ? probe_failed(-errno, "wait for the start") : 0;
+}
+
 int probe_flip_rate(const struct probe *probe) {
 	struct probe_output output;
 	int r;
@@ -60,6 +76,9 @@ int probe_flip_rate(const struct probe *probe) {
 		return r;
 	}
 	r = probe_show(probe, &output);
+	if (r >= 0 && probe->await) {
+		r = await_start(&output);
+	}
 	if (r >= 0) {
 		const uint64_t start = report_now_usec();
 		const uint64_t end = start + probe->number * 1000000;

@@ -77,12 +77,14 @@ int probe_storm(const struct probe *probe) {
 	start = report_now_usec();
 	for (uint64_t i = 0; i < probe->number; i++) {
 		AUTO_BUS_ERROR sd_bus_error error = SD_BUS_ERROR_NULL;
-		const uint64_t before = report_now_usec();
 		struct lease lease;
+		uint64_t before;
 
 		if (probe->n_scanouts > 0) {
 			wish.scanout = probe->scanouts[i % probe->n_scanouts];
 		}
+		probe_pause(probe);
+		before = report_now_usec();
 		if (lease_request(bus, &wish, &error, &lease) < 0) {
 			count_failure(failures, error.name);
 			continue;
@@ -114,8 +116,12 @@ int probe_rpc_latency(const struct probe *probe) {
 		return -EIO;
 	}
 	for (uint64_t i = 0; i < probe->number; i++) {
-		const uint64_t before = report_now_usec();
-		int r = sd_bus_call_method(bus, SCANOUT_BUS_NAME, SCANOUT_BUS_PATH,
+		uint64_t before;
+		int r;
+
+		probe_pause(probe);
+		before = report_now_usec();
+		r = sd_bus_call_method(bus, SCANOUT_BUS_NAME, SCANOUT_BUS_PATH,
 			"org.freedesktop.DBus.Peer", "Ping", &error, NULL, NULL);
 		if (r < 0) {
 			return probe_refused(r, &error);
@@ -160,6 +166,7 @@ int probe_ioctl_latency(const struct probe *probe) {
 		return r;
 	}
 	for (uint64_t i = 0; i < probe->number && r >= 0; i++) {
+		probe_pause(probe);
 		r = lease_once(&output.kms, &samples[i]);
 	}
 	if (r < 0) {
