@@ -13,7 +13,7 @@
 
 #define BIT(i) (UINT32_C(1) << (i))
 #define SEED UINT32_C(20240611)
-#define ROUNDS 4000
+#define ROUNDS 60000
 
 /* Grants the connector at `index`; returns whether it could be served. */
 static bool grant(const struct card_snapshot *s, struct alloc_taken *taken, unsigned index,

@@ -55,9 +55,9 @@ static struct waiter *add(struct fixture *f, uid_t uid, uint64_t timeout, struct
 static void timeouts_fire_in_their_own_order(void **state) {
 	struct fixture *f = *state;
 	struct answer slow = {0}, quick = {0};
+	uint64_t before = now_usec();
 	add(f, 1, 60000, &slow);
 	add(f, 2, 5000, &quick);
-	uint64_t before = now_usec();
 	run_until(f->event, quick.n);
 	assert_true(now_usec() - before >= 5000);
 	assert_int_equal(slow.n, 0);
