@@ -45,7 +45,7 @@ LIBS_ctl = $(shell pkg-config --libs libsystemd libcjson)
 common_o := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/common/*.c))
 daemon_o := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/daemon/*.c)) $(common_o)
 ctl_o := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/ctl/*.c)) $(common_o)
-run_o := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/run/*.c src/seat/*.c)) $(common_o)
+run_o := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/run/*.c src/link/*.c src/seat/*.c)) $(common_o)
 man := $(patsubst docs/man/%.scd,$(B)/man/%,$(wildcard docs/man/*.scd))
 
 .PHONY: all

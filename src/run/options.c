@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/say.h"
 #include "program.h"
-#include "say.h"
 
 #define DEFAULT_TIMEOUT_USEC (30 * UINT64_C(1000000))
 #define MAX_SIZE 16384

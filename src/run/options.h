@@ -9,6 +9,11 @@
 
 #define OPTIONS_MAX_INPUTS 16
 
+/* scanout-run's own failures, apart from those of the command; as env(1) and docker have it. */
+#define EXIT_OWN_FAILURE 125
+#define EXIT_NOT_EXECUTABLE 126
+#define EXIT_NOT_FOUND 127
+
 struct options {
 	const char *label;      // may be NULL
 	const char *scanout;    // may be NULL

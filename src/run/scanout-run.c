@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "common/cleanup.h"
-#include "say.h"
+#include "common/say.h"
 #include "session.h"
 
 #define SECOND UINT64_C(1000000)

@@ -9,8 +9,8 @@
 #include <sys/sysmacros.h>
 
 #include "common/cleanup.h"
+#include "common/say.h"
 #include "common/socket.h"
-#include "say.h"
 #include "sizing.h"
 
 #define SEAT_NAME "seat0"

@@ -6,7 +6,7 @@
 #include "command.h"
 #include "environment.h"
 #include "folder.h"
-#include "link.h"
+#include "link/link.h"
 #include "options.h"
 #include "program.h"
 #include "seat/files.h"

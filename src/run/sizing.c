@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/say.h"
 #include "output.h"
-#include "say.h"
 
 /* < and & would end the text; an EDID may hold anything. */
 static void append_escaped(char *out, size_t size, const char *text) {

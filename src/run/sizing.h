@@ -8,7 +8,7 @@
 #include "command.h"
 #include "environment.h"
 #include "folder.h"
-#include "grant.h"
+#include "link/grant.h"
 #include "program.h"
 
 struct sizing {

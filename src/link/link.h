@@ -1,6 +1,6 @@
-/* scanout-run's side of the D-Bus contract: asks scanoutd for a scanout and gives it back. */
-#ifndef SCANOUT_RUN_LINK_H
-#define SCANOUT_RUN_LINK_H
+/* A requester's side of the D-Bus contract: asks scanoutd for a scanout and gives it back. */
+#ifndef SCANOUT_LINK_LINK_H
+#define SCANOUT_LINK_LINK_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -13,6 +13,6 @@ void say(const char *format, ...) {
 	va_start(args, format);
 	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	fprintf(stderr, "scanout-run: %s\n", text);
+	fprintf(stderr, "%s: %s\n", program_invocation_short_name, text);
 	errno = saved;
 }

@@ -10,7 +10,7 @@
 
 #include "common/cleanup.h"
 #include "common/names.h"
-#include "say.h"
+#include "common/say.h"
 
 #define PROPERTIES "org.freedesktop.DBus.Properties"
 #define STEP_USEC (100 * 1000)

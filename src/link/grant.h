@@ -1,6 +1,6 @@
 /* RequestScanout's argument and answer, as structs. */
-#ifndef SCANOUT_RUN_GRANT_H
-#define SCANOUT_RUN_GRANT_H
+#ifndef SCANOUT_LINK_GRANT_H
+#define SCANOUT_LINK_GRANT_H
 
 #include <stdbool.h>
 #include <stdint.h>
