@@ -15,7 +15,7 @@ const char *output_name(const char *scanout_id);
 
 /*
  * Finds the fastest mode of a size on a lease. -ENOENT if there is none; then the sizes that
- * there are, largest first, are in list.
+ * there are, in the kernel's order, are in list.
  */
 int output_find_mode(int lease_fd, unsigned connector, unsigned width, unsigned height,
 	double *ret_refresh, char *list, size_t list_size);

@@ -28,6 +28,7 @@ struct run {
 	uint64_t started_usec;
 	uint64_t backoff_usec;
 	bool is_stopping; // was told to end: no restart
+	bool was_revoked; // is ended by us, which counts as a failure
 };
 
 static const int signals[] = {
@@ -108,7 +109,9 @@ static void handle_end(struct run *run, int status) {
 	if (run->session.seat) {
 		seat_resume(run->session.seat);
 	}
-	if (status != 0 && run->options->restart && !run->is_stopping) {
+	bool failed = status != 0 || run->was_revoked;
+	run->was_revoked = false;
+	if (failed && run->options->restart && !run->is_stopping) {
 		say("'%s' ended with status %d", run->options->command[0], status);
 		restart_later(run);
 	} else {
@@ -142,6 +145,7 @@ static int handle_signal(sd_event_source *source, const struct signalfd_siginfo 
 static void handle_revoked(void *data, const char *reason) {
 	struct run *run = data;
 	say("scanoutd has taken %s back (%s); ending the command", run->link.id, reason);
+	run->was_revoked = true;
 	/* It may be that nobody has asked for it yet. */
 	grant_finish(&run->session.grant);
 	if (run->session.seat) {

@@ -49,6 +49,8 @@ def run_child():
     made = libc.open(b"preload-test-file", os.O_CREAT | os.O_EXCL | O_RDWR, 0o640)
     print("mode", oct(os.fstat(made).st_mode & 0o777))
     os.unlink("preload-test-file")
+    render = libc.open(b"/dev/dri/renderD200", O_RDWR | O_CLOEXEC)
+    print("render", render >= 0 and device(render) == os.stat(SPARE).st_rdev)
     print("missing", libc.open(b"/nowhere", O_RDWR), ctypes.get_errno())
 
 
@@ -85,7 +87,12 @@ class Preload(unittest.TestCase):
         names = ["open", "open64", "openat", "openat64"]
         names += ["__open_2", "__open64_2", "__openat_2", "__openat64_2"]
         self.assertEqual(out[:8], [f"{name} True True False True" for name in names])
-        self.assertEqual(out[8:], ["path True", "stat True", "mode 0o640", "missing -1 2"])
+        self.assertEqual(out[8:], ["path True", "stat True", "mode 0o640", "render True",
+                                   "missing -1 2"])
+
+    def test_render_node_without_spare(self):
+        """A render node that is not there stays so if there is nothing to give instead."""
+        self.assertIn("render False", self.child("child", SCANOUT_SPARE_FD=None))
 
     def test_left_alone(self):
         """Without a descriptor, with a closed one, with nonsense: as if it were not there."""

@@ -87,6 +87,17 @@ def as_signals():
         signal.pause()
 
 
+def as_wait():
+    """Does nothing until it is told to end, and then ends well."""
+    def end(_number, _frame):
+        os.write(1, b"ended\n")
+        os._exit(0)
+    signal.signal(signal.SIGTERM, end)
+    os.write(1, b"waiting\n")
+    while True:
+        signal.pause()
+
+
 class Fake:
     """A fake_scanoutd whose lines can be waited for."""
 
@@ -424,6 +435,21 @@ class Lease(RunTest):
         self.assertEqual(process.wait(PATIENCE), 143)
         err = process.stderr.read()
         self.assertIn("scanoutd has taken card0-Virtual-4 back (revoked)", err)
+
+    def test_revoked_before_it_is_taken(self):
+        """The lease that waits for its first client is taken back: it is not handed on later."""
+        fake = self.fake()
+        process = self.start("--restart=on-failure", "--seat=seatd", *self.me("wait"))
+        self.assertEqual(process.stdout.readline(), "waiting\n")
+        fake.process.send_signal(signal.SIGUSR1)
+        self.assertEqual(process.stdout.readline(), "ended\n")
+        # Status 0, but not of its own will: started again, on a new lease.
+        self.assertEqual(process.stdout.readline(), "waiting\n")
+        process.terminate()
+        self.assertEqual(process.wait(PATIENCE), 0)
+        self.assertEqual(fake.rest(), ["request spare=1 timeout",
+                                       "request scanout=card0-Virtual-4 spare=1 timeout",
+                                       "release card0-Virtual-4#2"])
 
     def test_resized(self):
         """The second size makes the seat blink; the first one is the one it starts with."""
