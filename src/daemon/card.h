@@ -14,6 +14,9 @@
 /* The kernel's own limits: drm_mode_config masks CRTCs, planes and connectors in 32 bits. */
 #define CARD_MAX_OBJECTS 32
 
+/* systemd's limit for FDNAME=. */
+#define CARD_STORE_NAME_MAX 256
+
 struct card_mode {
 	uint32_t width, height; // pixels
 	uint32_t refresh;       // mHz
@@ -122,6 +125,8 @@ struct card {
 	int fd;
 	struct worker *worker;
 	struct card_snapshot snapshot;
+	char store_name[CARD_STORE_NAME_MAX];       // of fd in systemd's store; empty: not kept
+	bool preparing;                             // the start waits for it
 	bool ready;                                 // prepared; its scanouts exist
 	bool refreshing;                            // a refresh of the modes is under way
 	bool updating;                              // a new snapshot is being taken

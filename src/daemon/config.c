@@ -143,6 +143,15 @@ static int set_force_connect(struct parser *parser, const char *value) {
 	return 1;
 }
 
+static int set_on_stop(struct parser *parser, const char *value) {
+	bool release = strcmp(value, "release") == 0;
+	if (!release && strcmp(value, "keep") != 0) {
+		return fail(parser, "OnStop=%s is not allowed: it is 'keep' or 'release'", value);
+	}
+	parser->config->release_on_stop = release;
+	return 1;
+}
+
 static int set_exclude(struct parser *parser, const char *value) {
 	char **list;
 	if (split(value, &list) < 0) {
@@ -220,6 +229,7 @@ static const struct {
 	{"Card", "Devices", set_devices},
 	{"Card", "Seat", set_seat},
 	{"Card", "ForceConnect", set_force_connect},
+	{"Card", "OnStop", set_on_stop},
 	{"Scanouts", "Exclude", set_exclude},
 	{"Guest", "Socket", set_guest_socket},
 	{"Policy", "AdminGroup", set_admin_group},

@@ -17,6 +17,7 @@ struct config {
 	char **devices; // NULL-terminated paths; NULL = auto: every KMS card that has outputs
 	enum config_seat seat;
 	bool force_connect;
+	bool release_on_stop;
 	/* [Scanouts] */
 	char **exclude; // NULL-terminated scanout ids; may be NULL
 	/* [Guest] */

@@ -238,6 +238,8 @@ enum refusal_code grant_lease(struct manager *manager, const struct wish *wish,
 		identity_describe(identity, who, sizeof(who)), wish->label[0] ? ", label '" : "",
 		wish->label, wish->label[0] ? "'" : "", ret->lease->lessee);
 	manager_set_state(manager, scanout, SCANOUT_LEASED, "");
+	/* Before the answer: whoever has a lease has a name after a restart, too. */
+	state_save(&manager->state, manager);
 	if (manager->observer) {
 		manager->observer->leased(manager->observer_data, ret->lease);
 	}

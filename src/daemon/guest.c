@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "bus.h"
 #include "common/cleanup.h"
 #include "common/socket.h"
 #include "log.h"
+#include "passed.h"
 
 #define MAX_SOCKETS 8
 
@@ -73,38 +73,27 @@ static int serve_path(struct guest *guest, const char *path) {
 	return r;
 }
 
-static void free_names(char ***names) {
-	for (char **p = *names; p && *p; p++) {
-		free(*p);
-	}
-	free(*names);
-}
-
-static int serve_passed(struct guest *guest) {
-	CLEANUP(free_names) char **names = NULL;
-	int n = sd_listen_fds_with_names(true, &names);
-	for (int i = 0; i < n; i++) {
-		int fd = SD_LISTEN_FDS_START + i;
-		/* Whatever else was passed is not ours to hold open. */
-		int r = strcmp(names[i], "guest") == 0 ? serve(guest, fd) : -EINVAL;
+static int serve_passed(struct guest *guest, struct passed *passed) {
+	const char *name;
+	int taken, r = 0;
+	while (r >= 0 && (taken = passed_take(passed, "guest", &name)) >= 0) {
+		r = serve(guest, taken);
 		if (r < 0) {
-			close(fd);
-		}
-		if (r < 0 && r != -EINVAL) {
-			return r;
+			close(taken);
 		}
 	}
-	return n < 0 ? n : 0;
+	return r;
 }
 
-int guest_listen(sd_event *event, struct bus *bus, const char *path, struct guest **ret) {
+int guest_listen(sd_event *event, struct bus *bus, struct passed *passed, const char *path,
+	struct guest **ret) {
 	struct guest *guest = calloc(1, sizeof(*guest));
 	if (!guest) {
 		return -ENOMEM;
 	}
 	guest->event = event;
 	guest->bus = bus;
-	int r = serve_passed(guest);
+	int r = serve_passed(guest, passed);
 	if (r >= 0 && path) {
 		r = serve_path(guest, path);
 	}

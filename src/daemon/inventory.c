@@ -4,109 +4,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "log.h"
 #include "manager.h"
+#include "passed.h"
 #include "seat.h"
+#include "state.h"
+#include "survey.h"
 #include "worker.h"
-
-#define BIT(i) (UINT32_C(1) << (i))
-
-/* Looks at a card on its worker, at first with everything that has to happen before a lease. */
-struct survey_job {
-	struct worker_job job;
-	struct manager *manager;
-	struct card *card;
-	const struct card_ops *ops;
-	int fd;
-	char device[64];
-	bool force_connect;
-	bool blank;
-	char **exclude; // a copy: the worker must not read a config that is being reloaded
-	struct card_snapshot snapshot;
-};
-
-static void free_survey(struct survey_job *survey) {
-	for (char **p = survey->exclude; p && *p; p++) {
-		free(*p);
-	}
-	free(survey->exclude);
-	free(survey);
-}
-
-static bool is_excluded(const struct survey_job *survey, const struct card_connector *connector) {
-	char id[64];
-	snprintf(id, sizeof(id), "%.20s-%s", strrchr(survey->device, '/') + 1, connector->name);
-	for (char **p = survey->exclude; p && *p; p++) {
-		if (strcmp(*p, id) == 0) {
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Switches off what was shown before us: a console, a boot splash, the last daemon's desktops. */
-static int blank_all(struct survey_job *survey) {
-	const struct card_snapshot *s = &survey->snapshot;
-	uint32_t kept = 0; // CRTCs of excluded outputs
-	for (unsigned i = 0; i < s->n_connectors; i++) {
-		for (unsigned c = 0; is_excluded(survey, &s->connectors[i]) && c < s->n_crtcs;
-			c++) {
-			kept |= s->crtcs[c] == s->connectors[i].current_crtc ? BIT(c) : 0;
-		}
-	}
-	for (unsigned c = 0; c < s->n_crtcs; c++) {
-		if (kept & BIT(c)) {
-			continue;
-		}
-		struct card_objects objects = {.crtc = s->crtcs[c]};
-		for (unsigned p = 0; p < s->n_planes; p++) {
-			/* A plane that several CRTCs can use goes with the first of them; one that
-			 * an excluded output may be showing stays. */
-			uint32_t possible = s->planes[p].possible_crtcs;
-			if (!(possible & kept) && possible != 0 &&
-				(unsigned)__builtin_ctz(possible) == c) {
-				objects.planes[objects.n_planes++] = s->planes[p].id;
-			}
-		}
-		int r = survey->ops->blank(survey->fd, &objects);
-		if (r < 0) {
-			return r;
-		}
-	}
-	return 0;
-}
-
-static int run_survey(struct worker_job *job) {
-	struct survey_job *survey = (struct survey_job *)job;
-	bool forced = false;
-
-	int r = survey->ops->snapshot(survey->fd, &survey->snapshot);
-	if (r < 0) {
-		return r;
-	}
-	for (unsigned i = 0; survey->force_connect && i < survey->snapshot.n_connectors; i++) {
-		const struct card_connector *connector = &survey->snapshot.connectors[i];
-		if (!connector->connected && !is_excluded(survey, connector)) {
-			r = survey->ops->force_connect(survey->device, connector->name);
-			if (r < 0) {
-				log_warning("%s: Cannot connect %s: %s", survey->device,
-					connector->name, strerror(-r));
-			} else {
-				forced = true;
-			}
-		}
-	}
-	if (forced) {
-		r = survey->ops->snapshot(survey->fd, &survey->snapshot);
-		if (r < 0) {
-			return r;
-		}
-	}
-	return survey->blank ? blank_all(survey) : 0;
-}
 
 static void add_scanout(
 	struct manager *manager, struct card *card, const struct card_connector *connector) {
@@ -133,7 +41,21 @@ static void update_scanout(struct manager *manager, struct scanout *scanout) {
 	}
 }
 
-static void take_over_snapshot(struct manager *manager, struct card *card) {
+/* Enters the leases that the kernel kept while no daemon ran. */
+static void adopt(struct manager *manager, struct card *card, const struct survey *survey) {
+	for (unsigned i = 0; i < survey->n_found; i++) {
+		const struct state_lease *found = &survey->found[i];
+		struct scanout *scanout;
+		TAILQ_FOREACH (scanout, &card->scanouts, link) {
+			if (scanout->connector == found->objects.connector) {
+				manager_adopt_lease(manager, scanout, found);
+			}
+		}
+	}
+}
+
+static void take_over_snapshot(
+	struct manager *manager, struct card *card, const struct survey *survey) {
 	struct scanout *scanout;
 	TAILQ_FOREACH (scanout, &card->scanouts, link) {
 		update_scanout(manager, scanout);
@@ -147,29 +69,33 @@ static void take_over_snapshot(struct manager *manager, struct card *card) {
 			add_scanout(manager, card, &card->snapshot.connectors[i]);
 		}
 	}
+	adopt(manager, card, survey);
 	manager_serve_queue(manager);
 }
 
-static void end_preparing(struct manager *manager) {
+static void end_preparing(struct manager *manager, struct card *card) {
+	if (!card->preparing) {
+		return;
+	}
+	card->preparing = false;
 	if (--manager->preparing == 0 && manager->observer) {
 		manager->observer->prepared(manager->observer_data);
 	}
 }
 
-static void survey_done(struct worker_job *job, int result) {
-	struct survey_job *survey = (struct survey_job *)job;
+static void survey_done(struct survey *survey, int result) {
 	struct manager *manager = survey->manager;
 	struct card *card = survey->card;
 	bool first = !card->ready;
 
 	if (result == -ECANCELED) { // the card is gone
-		free_survey(survey);
+		survey_free(survey);
 		return;
 	}
 	card->updating = false;
 	if (result < 0) {
 		log_error("%s: Cannot be looked at: %s", card->device, strerror(-result));
-		free_survey(survey);
+		survey_free(survey);
 		if (first) {
 			inventory_remove(manager, card);
 		}
@@ -177,11 +103,11 @@ static void survey_done(struct worker_job *job, int result) {
 	}
 	card->snapshot = survey->snapshot;
 	card->ready = true;
-	free_survey(survey);
-	take_over_snapshot(manager, card);
+	take_over_snapshot(manager, card, survey);
+	survey_free(survey);
 	if (first) {
 		log_info("%s: %u scanouts", card->device, card->snapshot.n_connectors);
-		end_preparing(manager);
+		end_preparing(manager, card);
 	}
 	if (card->outdated) {
 		card->outdated = false;
@@ -189,40 +115,17 @@ static void survey_done(struct worker_job *job, int result) {
 	}
 }
 
-static void survey_overdue(struct worker_job *job) {
-	struct survey_job *survey = (struct survey_job *)job;
+static void survey_overdue(struct survey *survey) {
 	log_warning("%s: Does not answer: a process holds a modeset lock. Waiting for it",
-		survey->device);
+		survey->card->device);
+	/* The other cards need not wait. */
+	end_preparing(survey->manager, survey->card);
 }
 
 static int submit_survey(struct manager *manager, struct card *card) {
-	struct survey_job *survey = calloc(1, sizeof(*survey));
-	if (!survey) {
-		return -ENOMEM;
-	}
-	*survey = (struct survey_job){
-		.job = {.run = run_survey,
-			.done = survey_done,
-			.overdue = survey_overdue,
-			.deadline_usec = 5000000},
-		.manager = manager,
-		.card = card,
-		.ops = card->ops,
-		.fd = card->fd,
-		.force_connect = manager->config.force_connect,
-		.blank = !card->ready,
-	};
-	snprintf(survey->device, sizeof(survey->device), "%s", card->device);
-	int r = config_copy_list(manager->config.exclude, &survey->exclude);
-	if (r == 0) {
-		r = worker_submit(card->worker, &survey->job);
-	}
-	if (r < 0) {
-		free_survey(survey);
-		return r;
-	}
-	card->updating = true;
-	return 0;
+	int r = survey_submit(manager, card, survey_done, survey_overdue);
+	card->updating = r >= 0;
+	return r;
 }
 
 bool inventory_wants(const struct manager *manager, const char *device) {
@@ -234,8 +137,30 @@ bool inventory_wants(const struct manager *manager, const char *device) {
 	return !manager->config.devices;
 }
 
-int inventory_add(struct manager *manager, const char *device) {
+/* Takes over an open fd of the card, on success only. */
+static int add_card(struct manager *manager, const char *device, int fd, const char *store_name) {
 	struct card *card;
+	int r = card_new(manager->ops, manager->event, device, fd, &card);
+	if (r < 0) {
+		return r;
+	}
+	TAILQ_INSERT_TAIL(&manager->cards, card, link);
+	card->preparing = true;
+	manager->preparing++;
+	if (store_name) {
+		snprintf(card->store_name, sizeof(card->store_name), "%s", store_name);
+	} else if (!manager->seat) {
+		/* What a seat manager opened is the seat manager's to keep. */
+		state_keep_card(card);
+	}
+	r = submit_survey(manager, card);
+	if (r < 0) {
+		inventory_remove(manager, card); // closes the fd
+	}
+	return 0;
+}
+
+int inventory_add(struct manager *manager, const char *device) {
 	AUTO_CLOSE int fd = -1;
 	int r = 0;
 	if (manager->seat) {
@@ -244,33 +169,62 @@ int inventory_add(struct manager *manager, const char *device) {
 	if (r >= 0) {
 		r = manager->ops->open(device, fd);
 	}
-	if (r == -EBUSY) {
+	if (r >= 0) {
+		fd = r;
+		r = add_card(manager, device, fd, NULL);
+	}
+	if (r >= 0) {
+		fd = -1; // the card's
+	} else if (r == -EBUSY) {
 		char who[256];
 		manager->ops->describe_master(device, who, sizeof(who));
 		log_error("%s: Already in the hands of %s, which is its DRM master. End that "
 			  "process, or name other cards in Devices= of scanoutd.conf",
 			device, who);
-	} else if (r < 0 && r != -ENXIO) {
-		log_error("%s: Cannot be opened: %s", device, strerror(-r));
-	}
-	if (r < 0) {
-		return r;
-	}
-	fd = r;
-	r = card_new(manager->ops, manager->event, device, fd, &card);
-	if (r < 0) {
+	} else if (r != -ENXIO) {
 		log_error("%s: Cannot be used: %s", device, strerror(-r));
-		return r;
-	}
-	fd = -1; // the card's
-	TAILQ_INSERT_TAIL(&manager->cards, card, link);
-	manager->preparing++;
-	r = submit_survey(manager, card);
-	if (r < 0) {
-		log_error("%s: Cannot be used: %s", device, strerror(-r));
-		inventory_remove(manager, card);
 	}
 	return r;
+}
+
+/* The node of an open card; there may be none any more. */
+static bool find_node(struct manager *manager, int fd, char (*ret)[64]) {
+	char found[STATE_MAX_CARDS][64];
+	struct stat open_file, node;
+	int n = manager->ops->enumerate(found, STATE_MAX_CARDS);
+	for (int i = 0; i < n && fstat(fd, &open_file) == 0; i++) {
+		if (stat(found[i], &node) == 0 && S_ISCHR(node.st_mode) &&
+			node.st_rdev == open_file.st_rdev) {
+			memcpy(ret, found[i], sizeof(*ret));
+			return true;
+		}
+	}
+	return false;
+}
+
+void inventory_adopt(struct manager *manager, struct passed *passed) {
+	const char *name;
+	int taken;
+	while ((taken = passed_take(passed, STATE_FD_PREFIX, &name)) >= 0) {
+		AUTO_CLOSE int fd = taken;
+		char device[64];
+		int r = -ENODEV;
+		if (find_node(manager, fd, &device) && inventory_wants(manager, device) &&
+			!manager_find_card(manager, device)) {
+			r = manager->ops->open(device, fd);
+		}
+		if (r >= 0) {
+			r = add_card(manager, device, fd, name);
+		}
+		if (r >= 0) {
+			log_info("%s: Taken over from the last daemon, with its leases", device);
+			fd = -1; // the card's
+		} else {
+			log_warning("%s: A card from the last daemon is of no use any more: %s",
+				name, strerror(-r));
+			state_forget_card(name);
+		}
+	}
 }
 
 void inventory_update(struct manager *manager, struct card *card) {
@@ -300,10 +254,8 @@ void inventory_remove(struct manager *manager, struct card *card) {
 		}
 	}
 	log_info("%s: No longer used", card->device);
-	bool preparing = !card->ready;
+	state_forget_card(card->store_name);
+	end_preparing(manager, card);
 	worker_stop(card->worker, worker_gone, card);
 	manager_serve_queue(manager);
-	if (preparing) {
-		end_preparing(manager);
-	}
 }

@@ -15,6 +15,11 @@ struct card;
  */
 int inventory_add(struct manager *manager, const char *device);
 
+struct passed;
+
+/* Takes up the cards that the last daemon left in systemd's fd store, with the leases on them. */
+void inventory_adopt(struct manager *manager, struct passed *passed);
+
 /* Whether the configuration wants this card. */
 bool inventory_wants(const struct manager *manager, const char *device);
 

@@ -35,15 +35,23 @@ struct lease *lease_new(const struct identity *holder, const char *label) {
 	return lease;
 }
 
-void lease_begin(
-	struct lease_table *table, struct lease *lease, struct scanout *scanout, uint32_t lessee) {
+void lease_adopt(struct lease_table *table, struct lease *lease, struct scanout *scanout,
+	uint32_t lessee, uint64_t generation) {
 	lease->scanout = scanout;
 	lease->lessee = lessee;
-	lease->generation = ++table->last_generation;
+	lease->generation = generation;
+	if (generation > table->last_generation) {
+		table->last_generation = generation;
+	}
 	scanout->lease = lease;
-	scanout->generation = lease->generation;
+	scanout->generation = generation;
 	snprintf(scanout->last_label, sizeof(scanout->last_label), "%s", lease->label);
 	TAILQ_INSERT_TAIL(&table->leases, lease, link);
+}
+
+void lease_begin(
+	struct lease_table *table, struct lease *lease, struct scanout *scanout, uint32_t lessee) {
+	lease_adopt(table, lease, scanout, lessee, table->last_generation + 1);
 }
 
 void lease_destroy(struct lease_table *table, struct lease *lease) {

@@ -39,6 +39,10 @@ struct lease *lease_new(const struct identity *holder, const char *label);
 /* Enters it: the scanout is leased from now on. Cannot fail. */
 void lease_begin(
 	struct lease_table *table, struct lease *lease, struct scanout *scanout, uint32_t lessee);
+/* The same with the generation that it had, for one that outlived the daemon. `lessee` 0: the
+ * kernel has it, but its id is not known. */
+void lease_adopt(struct lease_table *table, struct lease *lease, struct scanout *scanout,
+	uint32_t lessee, uint64_t generation);
 /* Takes it out of the table and off its scanout, and frees it. NULL is fine. */
 void lease_destroy(struct lease_table *table, struct lease *lease);
 

@@ -39,6 +39,7 @@ void manager_finish(struct manager *manager) {
 		}
 	}
 	config_finish(&manager->config);
+	state_finish(&manager->state);
 }
 
 void manager_set_state(struct manager *manager, struct scanout *scanout, enum scanout_state state,
@@ -191,7 +192,9 @@ int manager_end_lease(struct manager *manager, struct lease *lease, enum lease_e
 	/* Only released and revoked leases are still in the kernel; the caller has reconciled, so
 	 * the id is this lease's. -ENOENT: the holder closed it in this very moment. */
 	if (reason == LEASE_RELEASED || reason == LEASE_REVOKED || reason == LEASE_UNPLUGGED) {
-		int r = scanout->card->ops->revoke_lease(scanout->card->fd, lease->lessee);
+		int r = lease->lessee
+				? scanout->card->ops->revoke_lease(scanout->card->fd, lease->lessee)
+				: -ENODATA; // after a restart without state: which one is it?
 		if (r < 0 && r != -ENOENT) {
 			log_object(LOG_ERR, scanout, "Cannot revoke lessee %" PRIu32 ": %s",
 				lease->lessee, strerror(-r));
@@ -201,6 +204,7 @@ int manager_end_lease(struct manager *manager, struct lease *lease, enum lease_e
 	struct identity holder = lease->holder;
 	log_object(LOG_INFO, scanout, "Lease ended: %s", lease_end_reason_name(reason));
 	lease_destroy(&manager->leases, lease);
+	state_save(&manager->state, manager);
 	if (reason != LEASE_DEVICE_GONE) {
 		blank_scanout(manager, scanout);
 	}
@@ -208,6 +212,50 @@ int manager_end_lease(struct manager *manager, struct lease *lease, enum lease_e
 		manager->observer->ended(manager->observer_data, scanout, &holder, reason);
 	}
 	return 0;
+}
+
+void manager_release_all(struct manager *manager) {
+	struct card *card;
+	TAILQ_FOREACH (card, &manager->cards, link) {
+		reaper_reconcile(manager, card);
+		state_forget_card(card->store_name);
+	}
+	struct lease *lease, *next;
+	for (lease = TAILQ_FIRST(&manager->leases.leases); lease; lease = next) {
+		next = TAILQ_NEXT(lease, link);
+		manager_end_lease(manager, lease, LEASE_REVOKED);
+	}
+}
+
+bool manager_is_draining(const struct manager *manager) {
+	struct card *card;
+	struct scanout *scanout;
+	TAILQ_FOREACH (card, &manager->cards, link) {
+		TAILQ_FOREACH (scanout, &card->scanouts, link) {
+			if (scanout->state == SCANOUT_DRAINING) {
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+void manager_adopt_lease(
+	struct manager *manager, struct scanout *scanout, const struct state_lease *found) {
+	struct lease *lease = lease_new(&found->holder, found->label);
+	if (!lease) {
+		/* Taken all the same: never given to a second holder. */
+		manager_set_state(manager, scanout, SCANOUT_STUCK, "out of memory");
+		return;
+	}
+	scanout->objects = found->objects;
+	lease_adopt(&manager->leases, lease, scanout, found->lessee, found->generation);
+	manager_set_state(manager, scanout, SCANOUT_LEASED, "");
+	scanout->since = found->since ? found->since : scanout->since;
+	char who[256];
+	log_object(LOG_INFO, scanout, "Still leased to %s",
+		found->lessee ? identity_describe(&lease->holder, who, sizeof(who))
+			      : "somebody whose name is lost");
 }
 
 enum refusal_code manager_release(struct manager *manager, const struct identity *identity,

@@ -15,6 +15,7 @@
 #include "queue.h"
 #include "refusal.h"
 #include "scanout.h"
+#include "state.h"
 
 /* What is told to the world above. `lease` and `scanout` are borrowed. */
 struct manager_observer {
@@ -42,6 +43,7 @@ struct manager {
 	bool paused;        // the seat is disabled: the card is somebody else's for now
 	unsigned preparing; // cards that were opened and whose scanouts do not exist yet
 	uint64_t n_freed;
+	struct state state;
 	const struct manager_observer *observer; // may be NULL
 	void *observer_data;
 };
@@ -75,6 +77,15 @@ enum refusal_code manager_release(struct manager *manager, const struct identity
  * 0, or a negative errno if the kernel does not revoke: then the lease goes on.
  */
 int manager_end_lease(struct manager *manager, struct lease *lease, enum lease_end_reason reason);
+
+/* Ends all leases, and takes the cards out of the store. */
+void manager_release_all(struct manager *manager);
+/* Whether some scanout is still being blanked. */
+bool manager_is_draining(const struct manager *manager);
+
+/* Enters a lease that the kernel kept over a restart of the daemon. */
+void manager_adopt_lease(
+	struct manager *manager, struct scanout *scanout, const struct state_lease *found);
 
 /* Gives what is free to those who wait. */
 void manager_serve_queue(struct manager *manager);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "manager.h"
@@ -17,6 +18,17 @@ static bool contains(const uint32_t *list, size_t n, uint32_t value) {
 		}
 	}
 	return false;
+}
+
+/* A lease from before a restart whose lessee is not known: does the kernel still refuse to lease
+ * its objects to another? */
+static bool is_held(const struct card *card, const struct lease *lease) {
+	uint32_t lessee;
+	int fd = card->ops->create_lease(card->fd, &lease->scanout->objects, &lessee);
+	if (fd >= 0) {
+		close(fd);
+	}
+	return fd < 0;
 }
 
 int reaper_reconcile(struct manager *manager, struct card *card) {
@@ -38,7 +50,8 @@ int reaper_reconcile(struct manager *manager, struct card *card) {
 	struct lease *lease;
 	TAILQ_FOREACH (lease, &manager->leases.leases, link) {
 		if (lease->scanout->card == card && n_dead < MAX_LESSEES &&
-			!contains(lessees, (size_t)n, lease->lessee)) {
+			(lease->lessee ? !contains(lessees, (size_t)n, lease->lessee)
+				       : !is_held(card, lease))) {
 			dead[n_dead++] = lease;
 		}
 	}

@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <systemd/sd-daemon.h>
@@ -17,6 +18,7 @@
 #include "log.h"
 #include "manager.h"
 #include "monitor.h"
+#include "passed.h"
 #include "seat.h"
 
 /* sysexits(3), documented in scanoutd(8). */
@@ -31,6 +33,7 @@ enum {
 };
 
 #define MAX_CARDS 64
+#define RELEASE_USEC 3000000
 
 static const char *arg_config = SCANOUTD_SYSCONFDIR "/scanoutd/scanoutd.conf";
 static bool arg_check_config;
@@ -51,6 +54,8 @@ struct scanoutd {
 	struct monitor *monitor;
 	struct bus *bus;
 	struct guest *guest;
+	struct passed passed;
+	sd_event_source *drained;
 };
 
 /* Returns -1 to go on, or the exit status. */
@@ -106,8 +111,8 @@ static void on_ready(void *data) {
 	struct scanoutd *d = data;
 	unsigned total, n_free;
 	/* Not earlier: a guest that asks before there are scanouts would be refused. */
-	if (!d->guest &&
-		guest_listen(d->event, d->bus, d->manager.config.guest_socket, &d->guest) < 0) {
+	if (!d->guest && guest_listen(d->event, d->bus, &d->passed, d->manager.config.guest_socket,
+				 &d->guest) < 0) {
 		sd_event_exit(d->event, EXIT_FAILED);
 		return;
 	}
@@ -121,12 +126,36 @@ static void on_failed(void *data, int error) {
 	sd_event_exit(d->event, error == -EACCES ? EXIT_DENIED : EXIT_NO_CARD);
 }
 
+/* With OnStop=release: the end of the process comes when the pictures are off. */
+static int exit_if_drained(sd_event_source *source, void *data) {
+	struct scanoutd *d = data;
+	return manager_is_draining(&d->manager) ? 0 : sd_event_exit(d->event, EXIT_OK);
+}
+
+static int exit_undrained(sd_event_source *source, uint64_t usec, void *data) {
+	log_warning("Not all scanouts could be blanked in time");
+	return sd_event_exit(sd_event_source_get_event(source), EXIT_OK);
+}
+
+static int release_all(struct scanoutd *d) {
+	manager_release_all(&d->manager);
+	int r = sd_event_add_post(d->event, &d->drained, exit_if_drained, d);
+	if (r < 0) {
+		return r;
+	}
+	return sd_event_add_time_relative(
+		d->event, NULL, CLOCK_MONOTONIC, RELEASE_USEC, 0, exit_undrained, d);
+}
+
 static int handle_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *data) {
 	struct scanoutd *d = data;
 	log_info("Stopping");
 	sd_notify(false, "STOPPING=1");
 	/* Now: the end of the event loop closes the bus. */
 	queue_finish(&d->manager.queue);
+	if (d->manager.config.release_on_stop && !d->drained && release_all(d) >= 0) {
+		return 0;
+	}
 	return sd_event_exit(d->event, EXIT_OK);
 }
 
@@ -190,7 +219,11 @@ static int open_cards(struct scanoutd *d) {
 	char found[MAX_CARDS][64];
 	char **listed = d->manager.config.devices;
 
+	inventory_adopt(&d->manager, &d->passed);
 	for (char **p = listed; p && *p; p++) {
+		if (manager_find_card(&d->manager, *p)) {
+			continue;
+		}
 		int r = inventory_add(&d->manager, *p);
 		if (r < 0) {
 			return to_exit_status(*p, r);
@@ -202,6 +235,9 @@ static int open_cards(struct scanoutd *d) {
 		return EXIT_NO_CARD;
 	}
 	for (int i = 0; i < n; i++) {
+		if (manager_find_card(&d->manager, found[i])) {
+			continue;
+		}
 		int r = inventory_add(&d->manager, found[i]);
 		if (r < 0 && r != -ENXIO) { // no outputs: a render-only device is not meant
 			return to_exit_status(found[i], r);
@@ -268,6 +304,10 @@ int scanoutd_run(int argc, char *argv[], const struct card_ops *ops) {
 		return EXIT_FAILED;
 	}
 	manager_init(&d.manager, d.event, ops, &config);
+	/* systemd.exec(5). Without systemd nothing keeps the cards, so there is nothing to name. */
+	state_init(&d.manager.state, getenv("RUNTIME_DIRECTORY"));
+	d.manager.leases.last_generation = d.manager.state.last_generation;
+	passed_collect(&d.passed);
 	r = add_signals(&d);
 	if (r >= 0) {
 		r = sd_event_set_watchdog(d.event, true);
@@ -284,6 +324,8 @@ int scanoutd_run(int argc, char *argv[], const struct card_ops *ops) {
 	monitor_destroy(d.monitor);
 	manager_finish(&d.manager);
 	seat_close(d.seat);
+	passed_finish(&d.passed);
+	sd_event_source_disable_unref(d.drained);
 	sd_event_unref(d.event);
 	return status;
 }

@@ -1,0 +1,153 @@
+#include "state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "lease.h"
+#include "log.h"
+#include "manager.h"
+#include "state_json.h"
+
+/* 64 cards with 32 leases of 600 bytes are about 1 MiB; more is not ours. */
+#define MAX_FILE_SIZE (4 * 1024 * 1024)
+
+static int read_file(const char *path, char **ret) {
+	AUTO_FCLOSE FILE *file = fopen(path, "re");
+	struct stat st;
+	if (!file || fstat(fileno(file), &st) < 0) {
+		return -errno;
+	}
+	if (!S_ISREG(st.st_mode) || st.st_size > MAX_FILE_SIZE) {
+		return -EFBIG;
+	}
+	AUTO_FREE char *text = calloc(1, (size_t)st.st_size + 1);
+	if (!text) {
+		return -ENOMEM;
+	}
+	if (fread(text, 1, (size_t)st.st_size, file) != (size_t)st.st_size) {
+		return -EIO;
+	}
+	*ret = TAKE_PTR(text);
+	return 0;
+}
+
+void state_init(struct state *state, const char *directory) {
+	*state = (struct state){0};
+	if (!directory) {
+		return;
+	}
+	if (asprintf(&state->path, "%s/leases.json", directory) < 0) {
+		state->path = NULL;
+		return;
+	}
+	AUTO_FREE char *text = NULL;
+	int r = read_file(state->path, &text);
+	if (r >= 0) {
+		r = state_parse(state, text);
+	}
+	if (r < 0 && r != -ENOENT) {
+		log_warning("%s: Cannot be used: %s. Leases of an earlier daemon go on without the "
+			    "names of their holders",
+			state->path, strerror(-r));
+	}
+}
+
+void state_finish(struct state *state) {
+	free(state->path);
+	free(state->cards);
+	*state = (struct state){0};
+}
+
+const struct state_card *state_find(const struct state *state, const char *store_name) {
+	for (size_t i = 0; i < state->n_cards; i++) {
+		if (strcmp(state->cards[i].store_name, store_name) == 0) {
+			return &state->cards[i];
+		}
+	}
+	return NULL;
+}
+
+static int write_file(const char *path, const char *text) {
+	AUTO_FREE char *draft = NULL;
+	if (asprintf(&draft, "%s.new", path) < 0) {
+		draft = NULL;
+		return -ENOMEM;
+	}
+	AUTO_CLOSE int fd = open(draft, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		return -errno;
+	}
+	size_t length = strlen(text);
+	ssize_t n = write(fd, text, length);
+	if (n < 0 || (size_t)n != length) {
+		int r = n < 0 ? -errno : -ENOSPC;
+		unlink(draft);
+		return r;
+	}
+	/* Not fsync: /run is memory, and after a power cut there is no lease to name. */
+	return rename(draft, path) < 0 ? -errno : 0;
+}
+
+void state_save(struct state *state, const struct manager *manager) {
+	if (!state->path) {
+		return;
+	}
+	AUTO_JSON_TEXT char *text = state_print(manager);
+	int r = text ? write_file(state->path, text) : -ENOMEM;
+	if (r < 0) {
+		log_error("%s: Cannot be written: %s. After a restart the leases would go on "
+			  "without the names of their holders",
+			state->path, strerror(-r));
+	}
+}
+
+/* A stable name for people, the card's place on its bus, without what FDNAME= does not allow. */
+static void read_bus_path(const struct card *card, char *ret, size_t size) {
+	char link[64];
+	snprintf(link, sizeof(link), "/sys/dev/char/%u:%u/device", card->major, card->minor);
+	AUTO_FREE char *path = realpath(link, NULL);
+	const char *start =
+		path && strncmp(path, "/sys/devices/", 13) == 0 ? path + 13 : card->name;
+	snprintf(ret, size, "%s", start);
+	for (char *p = ret; *p; p++) {
+		*p = *p == ':' || *p == '/' || *p < ' ' || *p > '~' ? '_' : *p;
+	}
+}
+
+void state_keep_card(struct card *card) {
+	uint64_t epoch = 0;
+	char path[128];
+	/* The number tells this open file from an earlier one of the same card, whose lessees had
+	 * the same small ids. */
+	if (getrandom(&epoch, sizeof(epoch), 0) != sizeof(epoch)) {
+		log_error("%s: Cannot be kept over a restart: %m", card->device);
+		return;
+	}
+	read_bus_path(card, path, sizeof(path));
+	snprintf(card->store_name, sizeof(card->store_name), STATE_FD_PREFIX "%016" PRIx64 ".%s",
+		epoch, path);
+	char message[CARD_STORE_NAME_MAX + 32];
+	snprintf(message, sizeof(message), "FDSTORE=1\nFDNAME=%s", card->store_name);
+	int r = sd_pid_notify_with_fds(0, false, message, &card->fd, 1);
+	if (r == 0) {
+		log_debug("%s: No fd store: the leases end with this process", card->device);
+	} else if (r < 0) {
+		log_warning("%s: systemd does not keep the card: %s. A restart will end its leases",
+			card->device, strerror(-r));
+	}
+}
+
+void state_forget_card(const char *store_name) {
+	if (store_name[0] != '\0') {
+		sd_notifyf(false, "FDSTOREREMOVE=1\nFDNAME=%s", store_name);
+	}
+}

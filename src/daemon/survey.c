@@ -1,0 +1,209 @@
+#include "survey.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "alloc.h"
+#include "log.h"
+#include "manager.h"
+
+#define BIT(i) (UINT32_C(1) << (i))
+#define DEADLINE_USEC 5000000
+
+void survey_free(struct survey *survey) {
+	for (char **p = survey->exclude; p && *p; p++) {
+		free(*p);
+	}
+	free(survey->exclude);
+	free(survey);
+}
+
+static bool is_excluded(const struct survey *survey, const struct card_connector *connector) {
+	char id[64];
+	snprintf(id, sizeof(id), "%.20s-%s", strrchr(survey->device, '/') + 1, connector->name);
+	for (char **p = survey->exclude; p && *p; p++) {
+		if (strcmp(*p, id) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool contains(const uint32_t *list, int n, uint32_t value) {
+	for (int i = 0; i < n; i++) {
+		if (list[i] == value) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * A lessee without a name: the kernel does not say what it holds, but refuses to lease that a
+ * second time. Returns whether the connector is in somebody's hands.
+ */
+static bool is_taken(struct survey *survey, unsigned i, const struct alloc_taken *taken,
+	struct card_objects *ret) {
+	uint32_t lessee;
+	if (alloc_pick(&survey->snapshot, taken, i, ret) < 0) {
+		return false;
+	}
+	int fd = survey->ops->create_lease(survey->fd, ret, &lessee);
+	if (fd >= 0) {
+		close(fd);
+	}
+	return fd == -EBUSY;
+}
+
+static int find_leases(struct survey *survey) {
+	struct alloc_taken taken = {0};
+	uint32_t lessees[CARD_MAX_OBJECTS];
+	int n = survey->ops->list_lessees(survey->fd, lessees, CARD_MAX_OBJECTS);
+	if (n < 0) {
+		return n;
+	}
+	n = n < CARD_MAX_OBJECTS ? n : CARD_MAX_OBJECTS;
+	for (unsigned i = 0; i < survey->n_known; i++) {
+		if (contains(lessees, n, survey->known[i].lessee)) {
+			survey->found[survey->n_found++] = survey->known[i];
+			alloc_take(&survey->snapshot, &survey->known[i].objects, &taken);
+		}
+	}
+	int nameless = n - (int)survey->n_found;
+	for (unsigned i = 0; i < survey->snapshot.n_connectors && nameless > 0; i++) {
+		struct state_lease lost = {.holder = {.uid = (uid_t)-1}};
+		if (!(taken.connectors & BIT(i)) && is_taken(survey, i, &taken, &lost.objects)) {
+			survey->found[survey->n_found++] = lost;
+			alloc_take(&survey->snapshot, &lost.objects, &taken);
+			nameless--;
+		}
+	}
+	return 0;
+}
+
+/* The CRTCs that show what is not ours to switch off. */
+static uint32_t kept_crtcs(const struct survey *survey) {
+	const struct card_snapshot *s = &survey->snapshot;
+	uint32_t kept = 0;
+	for (unsigned c = 0; c < s->n_crtcs; c++) {
+		for (unsigned i = 0; i < s->n_connectors; i++) {
+			if (s->crtcs[c] == s->connectors[i].current_crtc &&
+				is_excluded(survey, &s->connectors[i])) {
+				kept |= BIT(c);
+			}
+		}
+		for (unsigned i = 0; i < survey->n_found; i++) {
+			kept |= s->crtcs[c] == survey->found[i].objects.crtc ? BIT(c) : 0;
+		}
+	}
+	return kept;
+}
+
+/* Switches off what was shown before us: a console, a boot splash, desktops that are gone. */
+static int blank_others(struct survey *survey) {
+	const struct card_snapshot *s = &survey->snapshot;
+	uint32_t kept = kept_crtcs(survey);
+	for (unsigned c = 0; c < s->n_crtcs; c++) {
+		if (kept & BIT(c)) {
+			continue;
+		}
+		struct card_objects objects = {.crtc = s->crtcs[c]};
+		for (unsigned p = 0; p < s->n_planes; p++) {
+			/* A plane that several CRTCs can use goes with the first of them; one that
+			 * a kept CRTC may be showing stays. */
+			uint32_t possible = s->planes[p].possible_crtcs;
+			if (!(possible & kept) && possible != 0 &&
+				(unsigned)__builtin_ctz(possible) == c) {
+				objects.planes[objects.n_planes++] = s->planes[p].id;
+			}
+		}
+		int r = survey->ops->blank(survey->fd, &objects);
+		if (r < 0) {
+			return r;
+		}
+	}
+	return 0;
+}
+
+static int force_connect(struct survey *survey) {
+	bool forced = false;
+	for (unsigned i = 0; i < survey->snapshot.n_connectors; i++) {
+		const struct card_connector *connector = &survey->snapshot.connectors[i];
+		if (connector->connected || is_excluded(survey, connector)) {
+			continue;
+		}
+		int r = survey->ops->force_connect(survey->device, connector->name);
+		if (r < 0) {
+			log_warning("%s: Cannot connect %s: %s", survey->device, connector->name,
+				strerror(-r));
+		}
+		forced |= r >= 0;
+	}
+	return forced ? survey->ops->snapshot(survey->fd, &survey->snapshot) : 0;
+}
+
+static int run(struct worker_job *job) {
+	struct survey *survey = (struct survey *)job;
+	int r = survey->ops->snapshot(survey->fd, &survey->snapshot);
+	if (r >= 0 && survey->force_connect) {
+		r = force_connect(survey);
+	}
+	if (r >= 0 && survey->first) {
+		r = find_leases(survey);
+		if (r >= 0) {
+			r = blank_others(survey);
+		}
+	}
+	return r;
+}
+
+static void done(struct worker_job *job, int result) {
+	struct survey *survey = (struct survey *)job;
+	survey->done(survey, result);
+}
+
+static void overdue(struct worker_job *job) {
+	struct survey *survey = (struct survey *)job;
+	survey->overdue(survey);
+}
+
+int survey_submit(struct manager *manager, struct card *card,
+	void (*done_fn)(struct survey *survey, int result),
+	void (*overdue_fn)(struct survey *survey)) {
+	struct survey *survey = calloc(1, sizeof(*survey));
+	if (!survey) {
+		return -ENOMEM;
+	}
+	*survey = (struct survey){
+		.job = {.run = run,
+			.done = done,
+			.overdue = overdue,
+			.deadline_usec = DEADLINE_USEC},
+		.manager = manager,
+		.card = card,
+		.done = done_fn,
+		.overdue = overdue_fn,
+		.ops = card->ops,
+		.fd = card->fd,
+		.force_connect = manager->config.force_connect,
+		.first = !card->ready,
+	};
+	snprintf(survey->device, sizeof(survey->device), "%s", card->device);
+	const struct state_card *state =
+		card->ready ? NULL : state_find(&manager->state, card->store_name);
+	if (state) {
+		memcpy(survey->known, state->leases, sizeof(survey->known));
+		survey->n_known = (unsigned)state->n_leases;
+	}
+	int r = config_copy_list(manager->config.exclude, &survey->exclude);
+	if (r == 0) {
+		r = worker_submit(card->worker, &survey->job);
+	}
+	if (r < 0) {
+		survey_free(survey);
+	}
+	return r;
+}

@@ -1,0 +1,44 @@
+/* A look at a card on its worker: what it has, and whose it is. */
+#ifndef SCANOUTD_SURVEY_H
+#define SCANOUTD_SURVEY_H
+
+#include "card.h"
+#include "state.h"
+#include "worker.h"
+
+struct manager;
+
+struct survey {
+	struct worker_job job;
+	struct manager *manager;
+	struct card *card;
+	void (*done)(struct survey *survey, int result);
+	void (*overdue)(struct survey *survey);
+
+	/* For the worker, which must not touch the card or the config: copies. */
+	const struct card_ops *ops;
+	int fd;
+	char device[64];
+	char **exclude;
+	bool force_connect;
+	bool first; // of this card by this daemon: blank what is nobody's
+	struct state_lease known[CARD_MAX_OBJECTS]; // leases by the state file
+	unsigned n_known;
+
+	/* The result. */
+	struct card_snapshot snapshot;
+	struct state_lease found[CARD_MAX_OBJECTS]; // leases that the kernel has, at the first look
+	unsigned n_found;
+};
+
+/*
+ * Connects outputs if ForceConnect= says so and takes a snapshot. The first look at a card also
+ * finds the leases that outlived the last daemon and switches off everything else.
+ * `done` owns the survey; with -ECANCELED the card is gone. `overdue` is called once if a lock
+ * makes it wait. Returns 0 or a negative errno.
+ */
+int survey_submit(struct manager *manager, struct card *card,
+	void (*done)(struct survey *survey, int result), void (*overdue)(struct survey *survey));
+void survey_free(struct survey *survey);
+
+#endif
