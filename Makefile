@@ -44,12 +44,15 @@ LIBS_ctl = $(shell pkg-config --libs libsystemd libcjson)
 
 common_o := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/common/*.c))
 daemon_o := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/daemon/*.c)) $(common_o)
-ctl_o := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/ctl/*.c)) $(common_o)
+# The files of a seat are written by scanoutctl as well.
+place_c := src/seat/place.c src/seat/files.c
+ctl_o := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/ctl/*.c) $(place_c)) $(common_o)
 run_o := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/run/*.c src/link/*.c src/seat/*.c)) $(common_o)
+service_o := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/service/*.c src/link/*.c src/seat/*.c)) $(common_o)
 man := $(patsubst docs/man/%.scd,$(B)/man/%,$(wildcard docs/man/*.scd))
 
 .PHONY: all
-all: $(B)/scanoutd $(B)/scanoutctl $(B)/scanout-run $(B)/libscanout-preload.so $(man)
+all: $(B)/scanoutd $(B)/scanoutctl $(B)/scanout-run $(B)/scanout-seat $(B)/libscanout-preload.so $(man)
 
 $(B)/scanoutd: $(daemon_o)
 	$(call say,LINK)
@@ -60,6 +63,10 @@ $(B)/scanoutctl: $(ctl_o)
 	$(Q)$(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS) -o $@ $^ $(LIBS_ctl)
 
 $(B)/scanout-run: $(run_o)
+	$(call say,LINK)
+	$(Q)$(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS) -o $@ $^ $(LIBS_ctl)
+
+$(B)/scanout-seat: $(service_o)
 	$(call say,LINK)
 	$(Q)$(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS) -o $@ $^ $(LIBS_ctl)
 
@@ -96,7 +103,7 @@ $(B)/san/scanoutd-fake: $(B)/san/tests/unit/scanoutd_fake.o $(unit_o)
 	$(Q)$(CC) $(san_CFLAGS) -o $@ $^ $(LIBS_unit)
 
 san_o = $(patsubst %.c,$(B)/san/%.o,$(wildcard $(1)))
-$(B)/san/scanoutctl: $(call san_o,src/ctl/*.c src/common/*.c)
+$(B)/san/scanoutctl: $(call san_o,src/ctl/*.c $(place_c) src/common/*.c)
 	$(call say,LINK)
 	$(Q)$(CC) $(san_CFLAGS) -o $@ $^ $(LIBS_ctl)
 
@@ -124,15 +131,20 @@ $(B)/tests/vm/guest/%.o: tests/vm/guest/%.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPP) -Itests/vm/guest $(shell pkg-config --cflags $(guest_PKGS)) $(WARN) $(CFLAGS) -c -o $@ $<
 
+services := $(patsubst systemd/%.in,%,$(wildcard systemd/*.service.in))
+sockets := $(notdir $(wildcard systemd/*.socket))
+
 .PHONY: install uninstall
 install: all
 	install -D -m 755 $(B)/scanoutd $(DESTDIR)$(SBINDIR)/scanoutd
+	install -D -m 755 $(B)/scanout-seat $(DESTDIR)$(SBINDIR)/scanout-seat
 	install -D -m 755 $(B)/scanoutctl $(DESTDIR)$(BINDIR)/scanoutctl
 	install -D -m 755 $(B)/scanout-run $(DESTDIR)$(BINDIR)/scanout-run
 	install -D -m 755 $(B)/libscanout-preload.so $(DESTDIR)$(LIBDIR)/libscanout-preload.so
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(DATADIR)/dbus-1/system-services
-	sed 's,@SBINDIR@,$(SBINDIR),' systemd/scanoutd.service.in > $(DESTDIR)$(UNITDIR)/scanoutd.service
-	install -m 644 systemd/scanoutd.socket $(DESTDIR)$(UNITDIR)/scanoutd.socket
+	set -e; for unit in $(services); do \
+		sed 's,@SBINDIR@,$(SBINDIR),; s,@BINDIR@,$(BINDIR),' systemd/$$unit.in > $(DESTDIR)$(UNITDIR)/$$unit; done
+	install -m 644 $(sockets:%=systemd/%) $(DESTDIR)$(UNITDIR)/
 	cp dbus/org.scanoutd.Scanout1.service.in \
 		$(DESTDIR)$(DATADIR)/dbus-1/system-services/org.scanoutd.Scanout1.service
 	install -D -m 644 dbus/org.scanoutd.Scanout1.conf $(DESTDIR)$(DBUSPOLICYDIR)/org.scanoutd.Scanout1.conf
@@ -149,7 +161,7 @@ install: all
 uninstall:
 	rm -f $(DESTDIR)$(SBINDIR)/scanoutd $(DESTDIR)$(BINDIR)/scanoutctl \
 		$(DESTDIR)$(BINDIR)/scanout-run $(DESTDIR)$(LIBDIR)/libscanout-preload.so \
-		$(DESTDIR)$(UNITDIR)/scanoutd.service $(DESTDIR)$(UNITDIR)/scanoutd.socket \
+		$(DESTDIR)$(SBINDIR)/scanout-seat $(addprefix $(DESTDIR)$(UNITDIR)/,$(services) $(sockets)) \
 		$(DESTDIR)$(DATADIR)/dbus-1/system-services/org.scanoutd.Scanout1.service \
 		$(DESTDIR)$(DBUSPOLICYDIR)/org.scanoutd.Scanout1.conf \
 		$(DESTDIR)$(DATADIR)/dbus-1/interfaces/org.scanoutd.Scanout1.xml \

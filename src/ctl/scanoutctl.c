@@ -20,6 +20,8 @@ static const struct command commands[] = {
 		"Leases a scanout and runs COMMAND with it as an open file, SCANOUT_LEASE_FD.",
 		run_request},
 	{"monitor", "[--json]", "Prints what happens, as it happens.", run_monitor},
+	{"cdi", "[--json] [--output FILE|-] [--seats DIRECTORY] [--start]",
+		"Describes the scanouts to container engines, for 'podman run --device'.", run_cdi},
 	{"doctor", "[--json]", "Checks the chain from the card to a lease; says what to type.",
 		run_doctor},
 };
@@ -90,8 +92,8 @@ static int run(struct ctl *ctl, int argc, char *argv[]) {
 		return code;
 	}
 	if (optind == argc) {
-		return report_usage(ctl, "Say what to do: list, status, release, request, monitor "
-					 "or doctor.");
+		return report_usage(ctl, "Say what to do: list, status, release, request, monitor, "
+					 "cdi or doctor.");
 	}
 	const struct command *command = find_command(argv[optind]);
 	if (!command) {

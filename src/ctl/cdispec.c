@@ -1,0 +1,187 @@
+#include "cdispec.h"
+
+#include <glob.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cleanup.h"
+#include "property.h"
+#include "seat/place.h"
+
+/* The newest that podman 4.3 (Debian 12) takes; later ones take it too. */
+#define CDI_VERSION "0.5.0"
+/* For the compositor's own sockets, whoever it runs as. */
+#define RUNTIME PLACE_INSIDE "-runtime"
+
+/* cJSON frees nothing of what could not be added, so every addition is checked by this. */
+static bool append(cJSON *array, cJSON *item) {
+	if (!item || !cJSON_AddItemToArray(array, item)) {
+		cJSON_Delete(item);
+		return false;
+	}
+	return true;
+}
+
+static bool append_env(cJSON *env, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static bool append_env(cJSON *env, const char *format, ...) {
+	AUTO_FREE char *text = NULL;
+	va_list args;
+	va_start(args, format);
+	if (vasprintf(&text, format, args) < 0) {
+		text = NULL;
+	}
+	va_end(args);
+	return text && append(env, cJSON_CreateString(text));
+}
+
+static bool append_mount(cJSON *mounts, const char *type, const char *from, const char *to,
+	const char *const options[], int n_options) {
+	AUTO_JSON cJSON *mount = cJSON_CreateObject();
+	if (!mount || !cJSON_AddStringToObject(mount, "hostPath", from) ||
+		!cJSON_AddStringToObject(mount, "containerPath", to) ||
+		(type && !cJSON_AddStringToObject(mount, "type", type))) {
+		return false;
+	}
+	cJSON *list = cJSON_CreateStringArray(options, n_options);
+	if (!list || !cJSON_AddItemToObject(mount, "options", list)) {
+		cJSON_Delete(list);
+		return false;
+	}
+	return append(mounts, TAKE_PTR(mount));
+}
+
+static bool append_bind(cJSON *mounts, const char *from, const char *to) {
+	static const char *const options[] = {"bind", "ro", "nosuid", "nodev", "noexec"};
+	return append_mount(mounts, NULL, from, to, options, 5);
+}
+
+/* A node that can be looked at but not opened, unless `permissions` say more. */
+static bool append_node(cJSON *nodes, const char *path, const char *permissions) {
+	AUTO_JSON cJSON *node = cJSON_CreateObject();
+	return node && cJSON_AddStringToObject(node, "path", path) &&
+	       cJSON_AddStringToObject(node, "permissions", permissions) &&
+	       (strchr(permissions, 'r') || cJSON_AddNumberToObject(node, "fileMode", 0)) &&
+	       append(nodes, TAKE_PTR(node));
+}
+
+/* The GPU's other node, on which nothing can be shown. Not every card has one. */
+static bool append_render_node(cJSON *nodes, const char *card) {
+	char pattern[128];
+	glob_t found;
+	bool good = true;
+	const char *name = strrchr(card, '/');
+	snprintf(pattern, sizeof(pattern), "/sys/class/drm/%s/device/drm/renderD*",
+		name ? name + 1 : "");
+	if (glob(pattern, 0, NULL, &found) == 0) {
+		char path[64];
+		snprintf(path, sizeof(path), "/dev/dri/%s", strrchr(found.gl_pathv[0], '/') + 1);
+		good = append_node(nodes, path, "rw");
+		globfree(&found);
+	}
+	return good;
+}
+
+/* `card` is the device of `id`, which is PLACE_ANY or that of `scanout`. */
+static bool fill_device(cJSON *edits, const char *id, const cJSON *scanout, const char *card,
+	const struct place *place) {
+	char from[PATH_MAX + 128], to[128];
+	cJSON *env = cJSON_AddArrayToObject(edits, "env");
+	cJSON *nodes = cJSON_AddArrayToObject(edits, "deviceNodes");
+	cJSON *mounts = cJSON_AddArrayToObject(edits, "mounts");
+	if (!env || !nodes || !mounts) {
+		return false;
+	}
+	if (scanout && (!append_env(env, "SCANOUT_ID=%s", id) ||
+			       !append_env(env, "SCANOUT_INDEX=%u",
+				       (unsigned)property_number(scanout, "index")))) {
+		return false;
+	}
+	if (!append_env(env, "SCANOUT_DEVICE=%s", card) ||
+		!append_env(env, "XDG_SESSION_ID=%s", place->session) ||
+		!append_env(env, "WLR_DRM_DEVICES=%s", card) ||
+		!append_env(env, "KWIN_DRM_DEVICES=%s", card) || !append_node(nodes, card, "m") ||
+		!append_render_node(nodes, card) ||
+		!append_bind(mounts, place->folder, PLACE_INSIDE)) {
+		return false;
+	}
+	snprintf(from, sizeof(from), "%s/systemd/sessions/%s", place->folder, place->session);
+	snprintf(to, sizeof(to), "/run/systemd/sessions/%s", place->session);
+	if (!append_bind(mounts, from, to)) {
+		return false;
+	}
+	snprintf(from, sizeof(from), "%s/udev", place->folder);
+	return append_bind(mounts, from, "/run/udev");
+}
+
+static bool append_device(
+	cJSON *devices, const char *id, const cJSON *scanout, const char *card, const char *root) {
+	AUTO_JSON cJSON *device = cJSON_CreateObject();
+	struct place place;
+	if (place_init(&place, root, id) < 0) {
+		return true; /* no name that can be part of a path */
+	}
+	if (!device || !cJSON_AddStringToObject(device, "name", id)) {
+		return false;
+	}
+	cJSON *edits = cJSON_AddObjectToObject(device, "containerEdits");
+	return edits && fill_device(edits, id, scanout, card, &place) &&
+	       append(devices, TAKE_PTR(device));
+}
+
+/* What is the same for all devices. */
+static bool fill_common(cJSON *edits) {
+	static const char *const variables[] = {
+		"DBUS_SYSTEM_BUS_ADDRESS=unix:path=" PLACE_INSIDE "/" PLACE_LOGIN1,
+		"SEATD_SOCK=" PLACE_INSIDE "/" PLACE_SEATD,
+		"XDG_SEAT=" PLACE_SEAT,
+		"XDG_SESSION_TYPE=wayland",
+		"XDG_SESSION_CLASS=user",
+		"XDG_RUNTIME_DIR=" RUNTIME,
+		"WLR_LIBINPUT_NO_DEVICES=1",
+	};
+	static const char *const options[] = {"mode=1777", "nosuid", "nodev", "size=64m"};
+	cJSON *env = cJSON_CreateStringArray(variables, sizeof(variables) / sizeof(variables[0]));
+	if (!env || !cJSON_AddItemToObject(edits, "env", env)) {
+		cJSON_Delete(env);
+		return false;
+	}
+	cJSON *mounts = cJSON_AddArrayToObject(edits, "mounts");
+	return mounts && append_mount(mounts, "tmpfs", "tmpfs", RUNTIME, options, 4);
+}
+
+bool cdispec_offers(const cJSON *scanout) {
+	const char *state = property_string(scanout, "state");
+	return strcmp(state, "excluded") != 0 && strcmp(state, "absent") != 0 &&
+	       *property_string(scanout, "device");
+}
+
+cJSON *cdispec_create(const cJSON *scanouts, const char *root) {
+	AUTO_JSON cJSON *spec = cJSON_CreateObject();
+	if (!spec || !cJSON_AddStringToObject(spec, "cdiVersion", CDI_VERSION) ||
+		!cJSON_AddStringToObject(spec, "kind", CDISPEC_KIND)) {
+		return NULL;
+	}
+	cJSON *devices = cJSON_AddArrayToObject(spec, "devices");
+	cJSON *edits = cJSON_AddObjectToObject(spec, "containerEdits");
+	if (!devices || !edits || !fill_common(edits)) {
+		return NULL;
+	}
+	const char *first_card = NULL;
+	const cJSON *scanout;
+	cJSON_ArrayForEach (scanout, scanouts) {
+		const char *card = property_string(scanout, "device");
+		if (!cdispec_offers(scanout)) {
+			continue;
+		}
+		if (!append_device(devices, property_string(scanout, "id"), scanout, card, root)) {
+			return NULL;
+		}
+		first_card = first_card ? first_card : card;
+	}
+	if (first_card && !append_device(devices, PLACE_ANY, NULL, first_card, root)) {
+		return NULL;
+	}
+	return TAKE_PTR(spec);
+}
