@@ -11,6 +11,7 @@
 
 /* A blank takes about a millisecond; only somebody else's modeset lock makes it wait. */
 #define BLANK_DEADLINE_USEC 2000000
+#define RETRY_USEC 2000000
 
 struct blank_job {
 	struct worker_job job;
@@ -20,6 +21,8 @@ struct blank_job {
 	int fd;
 	struct card_objects objects;
 };
+
+static int handle_retry(sd_event_source *source, uint64_t usec, void *data);
 
 static int run(struct worker_job *job) {
 	struct blank_job *blank = (struct blank_job *)job;
@@ -42,8 +45,7 @@ static void done(struct worker_job *job, int result) {
 	struct scanout *scanout = blank->scanout;
 	free(blank);
 
-	/* -ECANCELED: the card is gone, and its scanouts with it; -ENODEV: about to be. */
-	if (result == -ECANCELED || result == -ENODEV) {
+	if (result == -ECANCELED) { // the card is gone, and its scanouts with it
 		return;
 	}
 	if (result < 0) {
@@ -51,9 +53,12 @@ static void done(struct worker_job *job, int result) {
 		snprintf(reason, sizeof(reason), "blanking failed: %s", strerror(-result));
 		log_object(LOG_ERR, scanout,
 			"Cannot be blanked: %s. It is not given to anybody, since the next holder "
-			"would see the last picture",
+			"would see the last picture; trying again",
 			strerror(-result));
 		manager_set_state(manager, scanout, SCANOUT_STUCK, reason);
+		scanout->retry = sd_event_source_disable_unref(scanout->retry);
+		sd_event_add_time_relative(manager->event, &scanout->retry, CLOCK_MONOTONIC,
+			RETRY_USEC, 0, handle_retry, manager);
 	} else {
 		scanout->mode = (struct card_mode){0};
 		scanout->freed = ++manager->n_freed;
@@ -62,8 +67,7 @@ static void done(struct worker_job *job, int result) {
 	manager_serve_queue(manager);
 }
 
-void blank_scanout(struct manager *manager, struct scanout *scanout) {
-	manager_set_state(manager, scanout, SCANOUT_DRAINING, "");
+static void submit(struct manager *manager, struct scanout *scanout) {
 	struct blank_job *blank = calloc(1, sizeof(*blank));
 	if (blank) {
 		*blank = (struct blank_job){
@@ -84,4 +88,24 @@ void blank_scanout(struct manager *manager, struct scanout *scanout) {
 	}
 	log_object(LOG_ERR, scanout, "Cannot be blanked: out of memory");
 	manager_set_state(manager, scanout, SCANOUT_STUCK, "out of memory");
+}
+
+/* Still stuck, and looks so, until it worked. */
+static int handle_retry(sd_event_source *source, uint64_t usec, void *data) {
+	struct manager *manager = data;
+	struct card *card;
+	struct scanout *scanout;
+	TAILQ_FOREACH (card, &manager->cards, link) {
+		TAILQ_FOREACH (scanout, &card->scanouts, link) {
+			if (scanout->retry == source) {
+				submit(manager, scanout);
+			}
+		}
+	}
+	return 0;
+}
+
+void blank_scanout(struct manager *manager, struct scanout *scanout) {
+	manager_set_state(manager, scanout, SCANOUT_DRAINING, "");
+	submit(manager, scanout);
 }

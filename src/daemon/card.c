@@ -44,6 +44,7 @@ void card_destroy(struct card *card) {
 	}
 	for (struct scanout *scanout; (scanout = TAILQ_FIRST(&card->scanouts));) {
 		TAILQ_REMOVE(&card->scanouts, scanout, link);
+		sd_event_source_disable_unref(scanout->retry);
 		free(scanout);
 	}
 	if (card->fd >= 0) {

@@ -125,12 +125,13 @@ struct card {
 	int fd;
 	struct worker *worker;
 	struct card_snapshot snapshot;
-	char store_name[CARD_STORE_NAME_MAX];       // of fd in systemd's store; empty: not kept
-	bool preparing;                             // the start waits for it
-	bool ready;                                 // prepared; its scanouts exist
-	bool refreshing;                            // a refresh of the modes is under way
-	bool updating;                              // a new snapshot is being taken
-	bool outdated;                              // … and something changed meanwhile
+	char store_name[CARD_STORE_NAME_MAX]; // of fd in systemd's store; empty: not kept
+	int silent;                           // a negative errno: it does not list its lessees
+	bool preparing;                       // the start waits for it
+	bool ready;                           // prepared; its scanouts exist
+	bool refreshing;                      // a refresh of the modes is under way
+	bool updating;                        // a new snapshot is being taken
+	bool outdated;                        // … and something changed meanwhile
 	TAILQ_HEAD(scanout_list, scanout) scanouts; // scanout.link, in the snapshot's order
 	TAILQ_ENTRY(card) link;                     // manager::cards
 };

@@ -12,6 +12,12 @@
 #include "policy.h"
 #include "reaper.h"
 
+static enum refusal_code refuse_silent(const struct card *card, struct refusal *refusal) {
+	return refusal_set(refusal, REFUSAL_DEVICE_BUSY,
+		"%s does not tell its lessees: %s. Nothing is leased before it does.", card->device,
+		strerror(-card->silent));
+}
+
 /* Which scanout a wish gets. `ret_drains`: one that suits better is about to become free. */
 static enum refusal_code choose(struct manager *manager, const struct wish *wish,
 	struct scanout **ret, bool *ret_drains, struct refusal *refusal) {
@@ -20,9 +26,14 @@ static enum refusal_code choose(struct manager *manager, const struct wish *wish
 	struct card *card;
 	struct scanout *scanout;
 	unsigned total = 0;
+	const struct card *silent = NULL;
 
 	*ret_drains = false;
 	TAILQ_FOREACH (card, &manager->cards, link) {
+		if (card->silent < 0) {
+			silent = card;
+			continue;
+		}
 		struct alloc_taken taken = card_taken(card);
 		struct card_objects objects;
 		TAILQ_FOREACH (scanout, &card->scanouts, link) {
@@ -46,6 +57,9 @@ static enum refusal_code choose(struct manager *manager, const struct wish *wish
 		*ret_drains = true;
 		best = NULL;
 	}
+	if (!best && total == 0 && silent) {
+		return refuse_silent(silent, refusal);
+	}
 	if (!best) {
 		return refusal_set(refusal, REFUSAL_NO_FREE,
 			total == 0
@@ -68,6 +82,9 @@ static enum refusal_code choose_named(struct manager *manager, const struct wish
 		return refusal_set(refusal, REFUSAL_NO_SUCH,
 			"There is no scanout '%s'. 'scanoutctl list' shows the ids.",
 			wish->scanout);
+	}
+	if (scanout->card->silent < 0) {
+		return refuse_silent(scanout->card, refusal);
 	}
 	switch (scanout->state) {
 	case SCANOUT_FREE:
@@ -118,18 +135,13 @@ static enum refusal_code refuse_create(
 	}
 }
 
-/* What the kernel knows, before anything is decided on the table. */
-static enum refusal_code reconcile(struct manager *manager, struct refusal *refusal) {
+/* What the kernel knows, before anything is decided on the table. A card that does not tell is
+ * left out, so that it does not stop the others. */
+static void reconcile(struct manager *manager) {
 	struct card *card;
 	TAILQ_FOREACH (card, &manager->cards, link) {
-		int r = reaper_reconcile(manager, card);
-		if (r < 0) {
-			return refusal_set(refusal, REFUSAL_DEVICE_BUSY,
-				"%s does not tell its lessees: %s. Nothing is leased before it does.",
-				card->device, strerror(-r));
-		}
+		card->silent = reaper_reconcile(manager, card);
 	}
-	return REFUSAL_NONE;
 }
 
 static enum refusal_code may_have(struct manager *manager, const struct wish *wish,
@@ -213,8 +225,8 @@ enum refusal_code grant_lease(struct manager *manager, const struct wish *wish,
 			"The seat is disabled: another session has the card. Ask again when it is "
 			"back.");
 	}
-	if (reconcile(manager, refusal) != REFUSAL_NONE ||
-		may_have(manager, wish, identity, queued, refusal) != REFUSAL_NONE) {
+	reconcile(manager);
+	if (may_have(manager, wish, identity, queued, refusal) != REFUSAL_NONE) {
 		return refusal->code;
 	}
 	enum refusal_code code =
@@ -233,15 +245,19 @@ enum refusal_code grant_lease(struct manager *manager, const struct wish *wish,
 		return refusal->code;
 	}
 
-	char who[256];
-	log_object(LOG_INFO, scanout, "Leased to %s%s%s%s as lessee %" PRIu32,
-		identity_describe(identity, who, sizeof(who)), wish->label[0] ? ", label '" : "",
-		wish->label, wish->label[0] ? "'" : "", ret->lease->lessee);
 	manager_set_state(manager, scanout, SCANOUT_LEASED, "");
 	/* Before the answer: whoever has a lease has a name after a restart, too. */
 	state_save(&manager->state, manager);
-	if (manager->observer) {
-		manager->observer->leased(manager->observer_data, ret->lease);
-	}
 	return REFUSAL_NONE;
+}
+
+void grant_announce(struct manager *manager, struct lease *lease) {
+	char who[256];
+	log_object(LOG_INFO, lease->scanout, "Leased to %s%s%s%s as lessee %" PRIu32,
+		identity_describe(&lease->holder, who, sizeof(who)),
+		lease->label[0] ? ", label '" : "", lease->label, lease->label[0] ? "'" : "",
+		lease->lessee);
+	if (manager->observer) {
+		manager->observer->leased(manager->observer_data, lease);
+	}
 }

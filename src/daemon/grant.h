@@ -20,4 +20,9 @@ enum refusal_code grant_lease(struct manager *manager, const struct wish *wish,
 	const struct identity *identity, bool queued, struct grant *ret, bool *ret_drains,
 	struct refusal *refusal);
 
+struct lease;
+
+/* Tells the journal and the observer; after the reply, so that no caller waits for that. */
+void grant_announce(struct manager *manager, struct lease *lease);
+
 #endif

@@ -150,6 +150,7 @@ struct waiter *manager_request(struct manager *manager, const struct wish *wish,
 	if (grant_lease(manager, wish, identity, false, &granted, &drains, &refusal) ==
 		REFUSAL_NONE) {
 		reply(data, &granted, NULL);
+		grant_announce(manager, granted.lease);
 		return NULL;
 	}
 	if (drains || (may_wait(&refusal) && wish->timeout_usec > 0)) {
@@ -183,6 +184,9 @@ void manager_serve_queue(struct manager *manager) {
 		void *data = waiter->data;
 		queue_remove(&manager->queue, waiter);
 		reply(data, code == REFUSAL_NONE ? &granted : NULL, &refusal);
+		if (code == REFUSAL_NONE) {
+			grant_announce(manager, granted.lease);
+		}
 	}
 }
 

@@ -38,7 +38,8 @@ struct scanout {
 	char last_label[SCANOUT_LABEL_MAX + 1];
 	uint64_t freed; // a counter: the least recently freed one is the best to reuse
 
-	bool announce; // the observer's: a change that it has not told yet
+	struct sd_event_source *retry; // of a blanking that failed
+	bool announce;                 // the observer's: a change that it has not told yet
 
 	TAILQ_ENTRY(scanout) link; // card::scanouts
 };

@@ -10,6 +10,8 @@
 
 #include "common/cleanup.h"
 
+#define STACK_SIZE (256 * 1024)
+
 TAILQ_HEAD(job_list, worker_job);
 
 struct worker {
@@ -146,11 +148,16 @@ int worker_new(sd_event *event, struct worker **ret) {
 	pthread_mutex_init(&worker->lock, NULL);
 	pthread_cond_init(&worker->changed, NULL);
 
-	/* Signals are the loop's: the thread must not take any. */
+	/* Signals are the loop's: the thread must not take any. A stack of the default 8 MiB would
+	 * get a huge page of 2 MiB at its first use, where those are always on. */
 	sigset_t all, before;
+	pthread_attr_t attributes;
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	r = -pthread_create(&worker->thread, NULL, run_jobs, worker);
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, STACK_SIZE);
+	r = -pthread_create(&worker->thread, &attributes, run_jobs, worker);
+	pthread_attr_destroy(&attributes);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (r < 0) {
 		sd_event_source_disable_unref(worker->source);

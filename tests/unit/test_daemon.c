@@ -49,7 +49,7 @@ static void cards_that_cannot_be_had(void **state) {
 	assert_logged(rig, "/dev/dri/card0: Already in the hands of Xorg (pid 812)");
 	bus_rig_write_config(rig, "[Card]\nSeat=none\nDevices=/dev/dri/card7\n");
 	assert_int_equal(bus_rig_run(rig, "1", NULL), 69);
-	assert_logged(rig, "/dev/dri/card7: Cannot be opened: No such file or directory");
+	assert_logged(rig, "/dev/dri/card7: Cannot be used: No such file or directory");
 	bus_rig_write_config(rig, "[Card]\nSeat=none\nDevices=/dev/dri/card0\n");
 	assert_int_equal(bus_rig_run(rig, "0", NULL), 69);
 	assert_logged(rig, "/dev/dri/card0: Has no outputs");
