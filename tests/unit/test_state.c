@@ -1,0 +1,161 @@
+/* leases.json: what is written is read again, and nothing else is. */
+#include "state.h"
+
+#include <cjson/cJSON.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "manager.h"
+#include "state_json.h"
+#include "support.h"
+
+/* A manager with one card and one lease on it, without a kernel behind. */
+struct table {
+	struct manager manager;
+	struct card card;
+	struct scanout scanout;
+	struct lease lease;
+};
+
+static void fill(struct table *t) {
+	*t = (struct table){
+		.card = {.device = "/dev/dri/card0", .store_name = "card.0123.pci_10"},
+		.scanout = {.id = "card0-Virtual-3",
+			.since = UINT64_C(1790000000123456),
+			.objects =
+				{.connector = 44, .crtc = 43, .planes = {41, 42}, .n_planes = 2}},
+		.lease = {.lessee = 7,
+			.generation = UINT64_C(18446744073709551615),
+			.label = "desk",
+			.holder = {.uid = 4294967294u,
+				.pid = 812,
+				.engine = "podman",
+				.container = "0123456789abcdef",
+				.unit = "libpod-0123.scope"}},
+	};
+	TAILQ_INIT(&t->manager.cards);
+	lease_table_init(&t->manager.leases);
+	t->manager.leases.last_generation = UINT64_C(9007199254740993); // no double has it
+	TAILQ_INSERT_TAIL(&t->manager.cards, &t->card, link);
+	t->scanout.card = &t->card;
+	t->scanout.lease = &t->lease;
+	t->lease.scanout = &t->scanout;
+	TAILQ_INSERT_TAIL(&t->manager.leases.leases, &t->lease, link);
+}
+
+static void is_read_as_written(void **unused) {
+	struct table t;
+	struct state state = {0};
+	fill(&t);
+	AUTO_JSON_TEXT char *text = state_print(&t.manager);
+	assert_int_equal(state_parse(&state, text), 0);
+	assert_int_equal(state.last_generation, UINT64_C(9007199254740993));
+	assert_null(state_find(&state, "card.ffff.pci_10"));
+	const struct state_card *card = state_find(&state, "card.0123.pci_10");
+	assert_non_null(card);
+	assert_int_equal(card->n_leases, 1);
+	const struct state_lease *lease = &card->leases[0];
+	assert_int_equal(lease->lessee, 7);
+	assert_int_equal(lease->generation, UINT64_C(18446744073709551615));
+	assert_int_equal(lease->since, UINT64_C(1790000000123456));
+	assert_memory_equal(&lease->objects, &t.scanout.objects, sizeof(lease->objects));
+	assert_string_equal(lease->label, "desk");
+	assert_true(identity_same_holder(&lease->holder, &t.lease.holder));
+	assert_int_equal(lease->holder.pid, 812);
+	assert_string_equal(lease->holder.unit, "libpod-0123.scope");
+	state_finish(&state);
+}
+
+static void torn_files_are_refused(void **unused) {
+	struct table t;
+	fill(&t);
+	AUTO_JSON_TEXT char *text = state_print(&t.manager);
+	for (size_t length = 0; length < strlen(text); length++) {
+		struct state state = {0};
+		AUTO_FREE char *torn = strndup(text, length);
+		assert_true(state_parse(&state, torn) < 0);
+		assert_null(state.cards);
+		assert_int_equal(state.n_cards, 0);
+	}
+}
+
+static void foreign_files_are_refused(void **unused) {
+	static const char *const texts[] = {
+		"",
+		"null",
+		"[]",
+		"{}",
+		"{\"version\":2,\"generation\":\"1\",\"cards\":[]}",
+		"{\"version\":1,\"generation\":1,\"cards\":[]}",
+		"{\"version\":1,\"generation\":\"-1\",\"cards\":[]}",
+		"{\"version\":1,\"generation\":\"99999999999999999999\",\"cards\":[]}",
+		"{\"version\":1,\"generation\":\"1\",\"cards\":{}}",
+		"{\"version\":1,\"generation\":\"1\",\"cards\":[7]}",
+		"{\"version\":1,\"generation\":\"1\",\"cards\":[{\"store_name\":\"a\",\"leases\":[{}]}]}",
+	};
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct state state = {0};
+		assert_true(state_parse(&state, texts[i]) < 0);
+		assert_null(state.cards);
+	}
+}
+
+/* Every value replaced by one of another type or one that is too long: refused, never cut. */
+static void wrong_values_are_refused(void **unused) {
+	static const char *const names[] = {
+		"lessee", "generation", "since", "label", "connector", "crtc", "planes", "holder"};
+	struct table t;
+	fill(&t);
+	AUTO_JSON_TEXT char *text = state_print(&t.manager);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		AUTO_JSON cJSON *root = cJSON_Parse(text);
+		cJSON *card = cJSON_GetArrayItem(cJSON_GetObjectItem(root, "cards"), 0);
+		cJSON *lease = cJSON_GetArrayItem(cJSON_GetObjectItem(card, "leases"), 0);
+		char longer[301];
+		memset(longer, 'x', sizeof(longer) - 1);
+		longer[sizeof(longer) - 1] = '\0';
+		cJSON_ReplaceItemInObject(lease, names[i], cJSON_CreateString(longer));
+		AUTO_JSON_TEXT char *changed = cJSON_PrintUnformatted(root);
+		struct state state = {0};
+		assert_true(state_parse(&state, changed) < 0);
+	}
+}
+
+static void a_file_that_cannot_be_written_is_no_harm(void **unused) {
+	struct table t;
+	fill(&t);
+	char directory[] = "/tmp/scanoutd-state-XXXXXX";
+	assert_non_null(mkdtemp(directory));
+	state_init(&t.manager.state, directory);
+	state_save(&t.manager.state, &t.manager);
+	state_finish(&t.manager.state);
+
+	struct state again;
+	state_init(&again, directory);
+	assert_int_equal(again.n_cards, 1);
+	state_finish(&again);
+
+	AUTO_FREE char *path = NULL;
+	assert_true(asprintf(&path, "%s/leases.json", directory) > 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(directory), 0);
+	state_init(&t.manager.state, directory); // it is gone
+	state_save(&t.manager.state, &t.manager);
+	state_finish(&t.manager.state);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(is_read_as_written),
+		cmocka_unit_test(torn_files_are_refused),
+		cmocka_unit_test(foreign_files_are_refused),
+		cmocka_unit_test(wrong_values_are_refused),
+		cmocka_unit_test(a_file_that_cannot_be_written_is_no_harm),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
