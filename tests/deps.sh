@@ -5,8 +5,8 @@ set -eu
 
 build="gcc make pkg-config libc6-dev libdrm-dev libsystemd-dev libseat-dev libcjson-dev libinih-dev scdoc"
 vm="mmdebstrap qemu-system-x86 qemu-utils qemu-system-gui e2fsprogs openssh-client dbus python3 \
-	python3-pil libcairo2-dev systemd util-linux"
-check="libcmocka-dev libasan8 libubsan1 dbus clang-format cppcheck libexpat1-dev python3-dbus python3-gi libclang-rt-14-dev clang"
+	python3-pil python3-dbus debian-archive-keyring libcairo2-dev systemd util-linux"
+check="libcmocka-dev libasan8 libubsan1 dbus clang-format cppcheck libexpat1-dev python3-gi libclang-rt-14-dev clang"
 
 case "${1:-build}" in
 build) wanted="$build" ;;

@@ -7,7 +7,6 @@ of the container that scanoutd names, and writes scanouts.png and list.json.
 """
 
 import argparse
-import base64
 import json
 import signal
 import sys
@@ -25,6 +24,7 @@ sys.path.insert(0, str(HERE))
 from image import ImageError  # noqa: E402
 from machine import GuestError, Machine, Process, wait_until  # noqa: E402
 from picture import name_hash, read_strip, sheet  # noqa: E402
+from scanouts import size_heads  # noqa: E402
 
 TESTCARD = "/usr/lib/scanoutd-tests/testcard"
 WIDTH, HEIGHT = 1920, 1080
@@ -60,28 +60,6 @@ class Desk:
     process: Process
     container: str = ""  # its 64 digit id
     told: dict | None = None
-
-
-def preferred_size(edid: bytes) -> tuple[int, int] | None:
-    """The size of an EDID's first detailed timing, which is the preferred mode."""
-    if len(edid) < 128:
-        return None
-    return edid[56] | (edid[58] & 0xF0) << 4, edid[59] | (edid[61] & 0xF0) << 4
-
-
-def size_heads(vm: Machine, count: int):
-    """Gives the first heads their size; once the guest has seen one, the next.
-
-    Only while scanoutd holds the card: without a master, the kernel's text console takes every
-    head that appears, and does so in the work item that also reads the device's replies. With many
-    heads its commands fill the queue that nobody empties then, and the guest's card hangs for good
-    (seen with Debian's 6.1).
-    """
-    for head in range(count):
-        vm.size_head(head, WIDTH, HEIGHT)
-        read = f"base64 /sys/class/drm/card0-Virtual-{head + 1}/edid"
-        wait_until(lambda: preferred_size(base64.b64decode(vm.run(read).out)) == (WIDTH, HEIGHT),
-                   20, f"the guest sees head {head} in its size")
 
 
 def make_users(vm: Machine, names: list[str]):
