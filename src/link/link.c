@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,25 +13,14 @@
 
 #define PROPERTIES "org.freedesktop.DBus.Properties"
 #define STEP_USEC (100 * 1000)
-/* How long scanoutd may take for what it does at once. */
-#define ANSWER_USEC (10 * UINT64_C(1000000))
+#define CHECK_USEC (1000 * 1000)
+/* How often a scanout may be unknown after a restart before it is taken for gone. */
+#define MAX_UNKNOWN 10
 
 static uint64_t now_usec(void) {
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec * UINT64_C(1000000) + t.tv_nsec / 1000;
-}
-
-static const char *bus_name(const struct link *link) {
-	return link->is_peer ? NULL : SCANOUT_BUS_NAME;
-}
-
-/* Signals are blocked and wait for the event loop, which does not run while we wait here. */
-static bool is_interrupted(void) {
-	sigset_t pending;
-	return sigpending(&pending) == 0 &&
-	       (sigismember(&pending, SIGTERM) || sigismember(&pending, SIGINT) ||
-		       sigismember(&pending, SIGHUP) || sigismember(&pending, SIGQUIT));
 }
 
 /* The link's own messages may come while a call waits, so they only leave a note. */
@@ -113,8 +101,85 @@ static int handle_notice(sd_event_source *source, void *data) {
 	return 0;
 }
 
+/* 0 if the lease is still ours, -ESTALE if not, -EAGAIN if scanoutd is not there yet. */
+static int check_lease(struct link *link) {
+	AUTO_BUS_ERROR sd_bus_error error = SD_BUS_ERROR_NULL;
+	const char *name = channel_name(&link->channel);
+	uint64_t generation;
+	AUTO_FREE char *state = NULL;
+
+	int r = channel_open(&link->channel, link->event);
+	if (r >= 0) {
+		r = sd_bus_get_property_trivial(link->channel.bus, name, link->path,
+			SCANOUT_SCANOUT_INTERFACE, "Generation", &error, 't', &generation);
+	}
+	if (r >= 0) {
+		r = sd_bus_get_property_string(link->channel.bus, name, link->path,
+			SCANOUT_SCANOUT_INTERFACE, "State", &error, &state);
+	}
+	if (r < 0) {
+		/* One that has just started knows no scanouts until the card is open. */
+		return channel_is_absent(r, &error) || ++link->n_unknown < MAX_UNKNOWN ? -EAGAIN
+										       : -ESTALE;
+	}
+	return generation == link->generation && strcmp(state, "leased") == 0 ? 0 : -ESTALE;
+}
+
+static int check_later(struct link *link);
+
+/* After scanoutd was away: it may have kept the lease, and then nothing has happened. */
+static int handle_check(sd_event_source *source, uint64_t usec, void *data) {
+	struct link *link = data;
+	link->checker = sd_event_source_disable_unref(link->checker);
+	int r = link->generation != 0 ? check_lease(link) : 0;
+	if (r == -ESTALE) {
+		snprintf(link->reason, sizeof(link->reason), "lost");
+		note(link);
+	}
+	return r == -EAGAIN ? check_later(link) : 0;
+}
+
+static int check_later(struct link *link) {
+	sd_event_source_disable_unref(link->checker);
+	link->checker = NULL;
+	return sd_event_add_time_relative(
+		link->event, &link->checker, CLOCK_MONOTONIC, CHECK_USEC, 0, handle_check, link);
+}
+
+/* The connection is gone, or scanoutd is another process than before. */
+static int handle_away(sd_bus_message *message, void *data, sd_bus_error *error) {
+	struct link *link = data;
+	link->n_unknown = 0;
+	(void)check_later(link);
+	return 0;
+}
+
+static int handle_opened(void *data, sd_bus *bus, const char *sender) {
+	struct link *link = data;
+	int r = sd_bus_match_signal(bus, NULL, sender, SCANOUT_BUS_PATH, SCANOUT_MANAGER_INTERFACE,
+		"ScanoutEnded", handle_ended, link);
+	if (r < 0 ||
+		(r = sd_bus_match_signal(bus, NULL, sender, NULL, PROPERTIES, "PropertiesChanged",
+			 handle_changed, link)) < 0 ||
+		(r = sd_bus_match_signal(bus, NULL, NULL, "/org/freedesktop/DBus/Local",
+			 "org.freedesktop.DBus.Local", "Disconnected", handle_away, link)) < 0) {
+		return r;
+	}
+	/* On a bus the connection stays when scanoutd goes. */
+	return sender ? sd_bus_add_match(bus, NULL,
+				"type='signal',sender='org.freedesktop.DBus',"
+				"interface='org.freedesktop.DBus',member='NameOwnerChanged',"
+				"arg0='" SCANOUT_BUS_NAME "'",
+				handle_away, link)
+		      : 0;
+}
+
 int link_init(struct link *link, sd_event *event, const struct link_events *events, void *data) {
-	*link = (struct link){.events = events, .events_data = data};
+	*link = (struct link){
+		.events = events,
+		.events_data = data,
+		.channel = {.opened = handle_opened, .data = link},
+	};
 	int r = sd_event_add_defer(event, &link->notice, handle_notice, link);
 	if (r < 0 || (r = sd_event_source_set_enabled(link->notice, SD_EVENT_OFF)) < 0) {
 		return r;
@@ -123,133 +188,35 @@ int link_init(struct link *link, sd_event *event, const struct link_events *even
 	return 0;
 }
 
-static void close_connection(struct link *link) {
-	link->bus = sd_bus_close_unref(link->bus);
-}
-
 void link_finish(struct link *link) {
 	link_release(link);
-	close_connection(link);
+	channel_close(&link->channel);
 	free(link->path);
+	sd_event_source_disable_unref(link->checker);
 	sd_event_source_disable_unref(link->notice);
 	sd_event_unref(link->event);
-}
-
-static int open_peer(struct link *link, sd_bus **ret, const char *address) {
-	AUTO_BUS sd_bus *bus = NULL;
-	int r = sd_bus_new(&bus);
-	if (r < 0 || (r = sd_bus_set_address(bus, address)) < 0 ||
-		(r = sd_bus_negotiate_fds(bus, 1)) < 0 || (r = sd_bus_start(bus)) < 0) {
-		return r;
-	}
-	*ret = TAKE_PTR(bus);
-	return 0;
-}
-
-static int open_connection(struct link *link) {
-	const char *address = getenv("SCANOUT_ADDRESS");
-	AUTO_BUS sd_bus *bus = NULL;
-	int r;
-
-	if (link->bus && sd_bus_is_open(link->bus) > 0) {
-		return 0;
-	}
-	close_connection(link);
-	if (!address && access(LINK_GUEST_SOCKET, F_OK) == 0) {
-		address = "unix:path=" LINK_GUEST_SOCKET;
-	}
-	link->is_peer = address;
-	r = address ? open_peer(link, &bus, address) : sd_bus_open_system(&bus);
-	if (r < 0 ||
-		(r = sd_bus_match_signal(bus, NULL, bus_name(link), SCANOUT_BUS_PATH,
-			 SCANOUT_MANAGER_INTERFACE, "ScanoutEnded", handle_ended, link)) < 0 ||
-		(r = sd_bus_match_signal(bus, NULL, bus_name(link), NULL, PROPERTIES,
-			 "PropertiesChanged", handle_changed, link)) < 0 ||
-		(r = sd_bus_attach_event(bus, link->event, SD_EVENT_PRIORITY_NORMAL)) < 0) {
-		return r;
-	}
-	link->bus = TAKE_PTR(bus);
-	return 0;
-}
-
-static int handle_reply(sd_bus_message *message, void *data, sd_bus_error *error) {
-	*(sd_bus_message **)data = sd_bus_message_ref(message);
-	return 1;
-}
-
-/* Like sd_bus_call(), but a signal that wants to end the program gets through. */
-static int call(struct link *link, sd_bus_message *message, uint64_t timeout_usec,
-	sd_bus_error *error, sd_bus_message **ret) {
-	sd_bus_slot *slot = NULL;
-	sd_bus_message *reply = NULL;
-
-	int r = sd_bus_call_async(link->bus, &slot, message, handle_reply, &reply, timeout_usec);
-	while (r >= 0 && !reply) {
-		r = sd_bus_process(link->bus, NULL);
-		if (r == 0) {
-			r = is_interrupted() ? -EINTR : sd_bus_wait(link->bus, STEP_USEC);
-			r = r == -EINTR && !is_interrupted() ? 0 : r;
-		}
-	}
-	sd_bus_slot_unref(slot);
-	if (r < 0) {
-		sd_bus_message_unref(reply);
-		return r;
-	}
-	if (sd_bus_message_is_method_error(reply, NULL)) {
-		sd_bus_error_copy(error, sd_bus_message_get_error(reply));
-		r = -sd_bus_message_get_errno(reply);
-		sd_bus_message_unref(reply);
-		return r < 0 ? r : -EIO;
-	}
-	*ret = reply;
-	return 0;
 }
 
 static int try_request(
 	struct link *link, const struct wish *wish, struct grant *ret, sd_bus_error *error) {
 	AUTO_MESSAGE sd_bus_message *message = NULL, *reply = NULL;
-	int r = open_connection(link);
+	int r = channel_open(&link->channel, link->event);
 	if (r < 0 ||
-		(r = sd_bus_message_new_method_call(link->bus, &message, bus_name(link),
-			 SCANOUT_BUS_PATH, SCANOUT_MANAGER_INTERFACE, "RequestScanout")) < 0 ||
+		(r = sd_bus_message_new_method_call(link->channel.bus, &message,
+			 channel_name(&link->channel), SCANOUT_BUS_PATH, SCANOUT_MANAGER_INTERFACE,
+			 "RequestScanout")) < 0 ||
 		(r = wish_append(wish, message)) < 0) {
 		return r;
 	}
-	r = call(link, message, wish->timeout_usec + ANSWER_USEC, error, &reply);
+	r = channel_call(
+		&link->channel, message, wish->timeout_usec + CHANNEL_ANSWER_USEC, error, &reply);
 	return r < 0 ? r : grant_read(ret, reply);
-}
-
-/* Whether scanoutd is not there, as opposed to there and unwilling. */
-static bool is_absent(int r, const sd_bus_error *error) {
-	if (!sd_bus_error_is_set(error)) {
-		return r != -EINTR && r != -EBADMSG && r != -ENOMEM;
-	}
-	return sd_bus_error_has_name(error, SD_BUS_ERROR_SERVICE_UNKNOWN) ||
-	       sd_bus_error_has_name(error, SD_BUS_ERROR_NAME_HAS_NO_OWNER) ||
-	       sd_bus_error_has_name(error, SD_BUS_ERROR_NO_REPLY) ||
-	       sd_bus_error_has_name(error, SD_BUS_ERROR_DISCONNECTED);
-}
-
-static void say_absent(const struct link *link, const char *what, int r) {
-	if (getenv("SCANOUT_ADDRESS")) {
-		say("%s at $SCANOUT_ADDRESS, '%s': %s", what, getenv("SCANOUT_ADDRESS"),
-			strerror(-r));
-	} else if (link->is_peer) {
-		say("%s at " LINK_GUEST_SOCKET ": %s", what, strerror(-r));
-	} else if (r == -ENOENT) {
-		say("%s: there is neither " LINK_GUEST_SOCKET " nor a system bus here; start the "
-		    "container with -v /run/scanoutd/guest:/run/scanoutd/guest",
-			what);
-	} else {
-		say("%s on the system bus: %s", what, strerror(-r));
-	}
 }
 
 /* Waits a moment, unless a signal wants to end the program. */
 static int pause_or_interrupt(void) {
 	for (int i = 0; i < 3; i++) {
-		if (is_interrupted()) {
+		if (channel_is_interrupted()) {
 			return -EINTR;
 		}
 		usleep(STEP_USEC);
@@ -286,18 +253,18 @@ int link_request(struct link *link, const struct wish *wish, struct grant *ret) 
 			now.width = now.height = 0;
 			continue;
 		}
-		if (!is_absent(r, &error)) {
+		if (!channel_is_absent(r, &error)) {
 			if (r != -EINTR) {
 				say("No scanout: %s", error.message ? error.message : strerror(-r));
 			}
 			return r;
 		}
 		if (now.timeout_usec == 0) {
-			say_absent(link, "Found no scanoutd", r);
+			channel_say_absent(&link->channel, "Found no scanoutd", r);
 			return r;
 		}
 		if (!told) {
-			say_absent(link, "Waiting for scanoutd", r);
+			channel_say_absent(&link->channel, "Waiting for scanoutd", r);
 			told = true;
 		}
 		r = pause_or_interrupt();
@@ -318,11 +285,12 @@ void link_release(struct link *link) {
 	}
 	snprintf(id, sizeof(id), "%s#%" PRIu64, link->id, link->generation);
 	link->generation = 0;
-	if (open_connection(link) >= 0 &&
-		sd_bus_message_new_method_call(link->bus, &message, bus_name(link),
-			SCANOUT_BUS_PATH, SCANOUT_MANAGER_INTERFACE, "ReleaseScanout") >= 0 &&
+	if (channel_open(&link->channel, link->event) >= 0 &&
+		sd_bus_message_new_method_call(link->channel.bus, &message,
+			channel_name(&link->channel), SCANOUT_BUS_PATH, SCANOUT_MANAGER_INTERFACE,
+			"ReleaseScanout") >= 0 &&
 		sd_bus_message_append(message, "s", id) >= 0) {
 		/* A refusal means that the kernel has ended it before us. */
-		(void)sd_bus_call(link->bus, message, ANSWER_USEC, &error, &reply);
+		(void)sd_bus_call(link->channel.bus, message, CHANNEL_ANSWER_USEC, &error, &reply);
 	}
 }

@@ -6,13 +6,12 @@
 #include <stdint.h>
 #include <systemd/sd-bus.h>
 
+#include "channel.h"
 #include "grant.h"
-
-#define LINK_GUEST_SOCKET "/run/scanoutd/guest/bus"
 
 /* What scanoutd tells later. Called from the event loop, never from within link_…(). */
 struct link_events {
-	/* It has taken the lease back. */
+	/* It has taken the lease back, or lost it. */
 	void (*revoked)(void *data, const char *reason);
 	/* The scanout has another size. */
 	void (*resized)(void *data);
@@ -20,12 +19,13 @@ struct link_events {
 
 struct link {
 	sd_event *event;
-	sd_bus *bus;  // NULL: not connected
-	bool is_peer; // guest socket: no bus names
+	struct channel channel;
 	const struct link_events *events;
 	void *events_data;
 	sd_event_source *notice;
-	char *path; // of the scanout; NULL before the first grant
+	sd_event_source *checker; // of a lease that scanoutd may have lost; may be NULL
+	unsigned n_unknown;       // times that the check found no such scanout
+	char *path;               // of the scanout; NULL before the first grant
 	char id[64];
 	uint64_t generation; // 0: nothing is held
 	char reason[32];     // of an end that was told; "" for none

@@ -1,11 +1,12 @@
 /*
  * Just enough of scanoutd for scanout-run: RequestScanout and ReleaseScanout over fake leases.
  *
- *	fake_scanoutd bus|peer ADDRESS [busy|no-size]
+ *	fake_scanoutd bus|peer ADDRESS [busy|no-size|GENERATION]
  *
  * 'bus' connects to the bus at ADDRESS, 'peer' serves one client at a time on the socket with
  * that path, as the guest socket does. It writes a line for each call. SIGUSR1: it revokes the
- * last lease. SIGUSR2: the scanout gets another size.
+ * last lease. SIGUSR2: the scanout gets another size. With a GENERATION it starts as if it had been
+ * restarted and still knew that lease.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -13,6 +14,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -113,6 +115,19 @@ static int method_release(sd_bus_message *message, void *data, sd_bus_error *err
 	return sd_bus_reply_method_return(message, NULL);
 }
 
+static int get_state(sd_bus *bus, const char *path, const char *interface, const char *property,
+	sd_bus_message *reply, void *data, sd_bus_error *error) {
+	const struct fake *fake = data;
+	return sd_bus_message_append(reply, "s", fake->generation ? "leased" : "free");
+}
+
+static const sd_bus_vtable scanout_vtable[] = {
+	SD_BUS_VTABLE_START(0),
+	SD_BUS_PROPERTY("Generation", "t", NULL, offsetof(struct fake, generation), 0),
+	SD_BUS_PROPERTY("State", "s", get_state, 0, 0),
+	SD_BUS_VTABLE_END,
+};
+
 static const sd_bus_vtable vtable[] = {
 	SD_BUS_VTABLE_START(0),
 	SD_BUS_METHOD(
@@ -124,6 +139,8 @@ static const sd_bus_vtable vtable[] = {
 static void add_objects(struct fake *fake) {
 	assert(sd_bus_add_object_vtable(fake->bus, NULL, SCANOUT_BUS_PATH,
 		       SCANOUT_MANAGER_INTERFACE, vtable, fake) >= 0);
+	assert(sd_bus_add_object_vtable(fake->bus, NULL, PATH, SCANOUT_SCANOUT_INTERFACE,
+		       scanout_vtable, fake) >= 0);
 	assert(sd_bus_attach_event(fake->bus, fake->event, 0) >= 0);
 }
 
@@ -171,6 +188,7 @@ int main(int argc, char *argv[]) {
 	sigset_t set;
 
 	assert(argc >= 3);
+	fake.generation = strtoull(fake.mode, NULL, 10);
 	setlinebuf(stdout);
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);

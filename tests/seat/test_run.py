@@ -465,6 +465,33 @@ class Lease(RunTest):
         process.wait(PATIENCE)
 
 
+    def restarted(self, generation):
+        """scanoutd goes and comes back, with this lease in its books."""
+        fake = Fake("peer" if self.peer else "bus", self.address)
+        process = self.start("--seat=seatd", *self.me("hold"))
+        self.assertEqual(process.stdout.readline(), "held\n")
+        self.assertEqual(fake.stop(), 0)
+        return process, self.fake(generation)
+
+    def test_restarted_scanoutd_kept_the_lease(self):
+        """Nothing happens, and what the new one tells is heard."""
+        process, fake = self.restarted("1")
+        time.sleep(2)  # the check is due after one
+        self.assertIsNone(process.poll())
+        fake.process.send_signal(signal.SIGUSR1)
+        self.assertEqual(process.wait(PATIENCE), 143)
+        self.assertIn("(revoked)", process.stderr.read())
+
+    def test_restarted_scanoutd_lost_the_lease(self):
+        process, _fake = self.restarted("0")
+        self.assertEqual(process.wait(PATIENCE), 143)
+        self.assertIn("(lost)", process.stderr.read())
+
+
+class PeerLease(Lease):
+    peer = True
+
+
 class Size(RunTest):
     """--size reaches each compositor by its own configuration, on top of the user's."""
 
