@@ -3,10 +3,11 @@
 import json
 
 from machine import wait_until
-from scanouts import (COUNT, PROBE, configure, daemon_status, hold, row, rows, start_daemon,
+from scanouts import (COUNT, configure, daemon_status, hold, row, rows, start_daemon,
                       wait_all_free, wait_blank, wait_state)
 
 setup = start_daemon
+TESTCARD = "/usr/lib/scanoutd-tests/testcard"
 STATE = "/run/scanoutd/leases.json"
 
 
@@ -28,9 +29,9 @@ def crash(vm, meanwhile: str = ":"):
 
 
 def flipping(vm, label: str):
-    """A desk that flips as fast as it can for 40 s."""
-    return vm.spawn(f"exec scanoutctl request --label {label} -- "
-                    f"{PROBE} flip-rate 40 --mode 1920x1080")
+    """A desk that flips a moving card until it is told to stop; a flip that fails ends it."""
+    return vm.spawn(["scanoutctl", "request", "--label", label, "--", TESTCARD, "--name", label,
+                     "--mode", "1920x1080"])
 
 
 def test_restart_keeps_leases(vm):
@@ -49,9 +50,10 @@ def test_restart_keeps_leases(vm):
                 for key in ("label", "holder", "lessee", "generation", "since"):
                     assert now[key] == before[id][key], (id, key, now, before[id])
     for desk in desks:
-        assert desk.wait(120) == 0, desk.err
-        said = json.loads(desk.out.splitlines()[-1])
-        assert said["flips"] > 40 and "errno" not in said, said
+        assert desk.poll() is None, desk.err
+    for desk in desks:
+        assert desk.terminate() == 0, desk.err
+        assert json.loads(desk.out.splitlines()[-1])["flips"] > 10, desk.out
     wait_all_free(vm)
 
 
