@@ -150,17 +150,36 @@ static int start_seat(struct ctl *ctl, const char *id) {
 	return CTL_OK;
 }
 
-/* The devices by what the specification names them. */
+/* The seats by the devices that the specification names. */
 static int prepare_seats(struct ctl *ctl, const struct cdi *cdi, const cJSON *devices,
 	int (*prepare)(struct ctl *ctl, const struct cdi *cdi, const cJSON *device)) {
 	const cJSON *device;
 	cJSON_ArrayForEach (device, devices) {
-		int code = prepare(ctl, cdi, device);
+		bool is_scanout = strcmp(property_string(device, "name"), CDISPEC_SOFTWARE) != 0;
+		int code = is_scanout ? prepare(ctl, cdi, device) : CTL_OK;
 		if (code != CTL_OK) {
 			return code;
 		}
 	}
 	return CTL_OK;
+}
+
+/* Beside this program, as in a build, or as installed. Engines want a path without links. */
+static char *find_preload(void) {
+	static const char *const places[] = {".", "../lib/scanoutd", "../lib"};
+	char self[PATH_MAX], path[PATH_MAX + 64];
+	ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char *path_found = NULL;
+	if (size < 0) {
+		return NULL;
+	}
+	self[size] = '\0';
+	*strrchr(self, '/') = '\0';
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && !path_found; i++) {
+		snprintf(path, sizeof(path), "%s/%s/libscanout-preload.so", self, places[i]);
+		path_found = realpath(path, NULL);
+	}
+	return path_found;
 }
 
 static int write_one(struct ctl *ctl, const struct cdi *cdi, const cJSON *device) {
@@ -219,7 +238,8 @@ int run_cdi(struct ctl *ctl, int argc, char *argv[]) {
 	if (code != CTL_OK) {
 		return code;
 	}
-	AUTO_JSON cJSON *spec = cdispec_create(list, cdi.seats);
+	AUTO_FREE char *preload = find_preload();
+	AUTO_JSON cJSON *spec = cdispec_create(list, cdi.seats, preload);
 	AUTO_JSON_TEXT char *text = spec ? cJSON_Print(spec) : NULL;
 	if (!text) {
 		return report_no_memory(ctl);

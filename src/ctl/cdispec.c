@@ -1,18 +1,19 @@
 #include "cdispec.h"
 
-#include <glob.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cleanup.h"
 #include "property.h"
+#include "rendernode.h"
 #include "seat/place.h"
 
 /* The newest that podman 4.3 (Debian 12) takes; later ones take it too. */
 #define CDI_VERSION "0.5.0"
 /* For the compositor's own sockets, whoever it runs as. */
 #define RUNTIME PLACE_INSIDE "-runtime"
+#define PRELOAD PLACE_INSIDE "-preload.so"
 
 /* cJSON frees nothing of what could not be added, so every addition is checked by this. */
 static bool append(cJSON *array, cJSON *item) {
@@ -68,19 +69,8 @@ static bool append_node(cJSON *nodes, const char *path, const char *permissions)
 
 /* The GPU's other node, on which nothing can be shown. Not every card has one. */
 static bool append_render_node(cJSON *nodes, const char *card) {
-	char pattern[128];
-	glob_t found;
-	bool good = true;
-	const char *name = strrchr(card, '/');
-	snprintf(pattern, sizeof(pattern), "/sys/class/drm/%s/device/drm/renderD*",
-		name ? name + 1 : "");
-	if (glob(pattern, 0, NULL, &found) == 0) {
-		char path[64];
-		snprintf(path, sizeof(path), "/dev/dri/%s", strrchr(found.gl_pathv[0], '/') + 1);
-		good = append_node(nodes, path, "rw");
-		globfree(&found);
-	}
-	return good;
+	char path[RENDERNODE_SIZE];
+	return rendernode_find(card, path) < 0 || append_node(nodes, path, "rw");
 }
 
 /* `card` is the device of `id`, which is PLACE_ANY or that of `scanout`. */
@@ -133,6 +123,10 @@ static bool append_device(
 /* What is the same for all devices. */
 static bool fill_common(cJSON *edits) {
 	static const char *const variables[] = {
+		/* Mutter wants a session bus to be there. Programs that have none of their own find
+		 * the seat's, which knows no names. */
+		"DBUS_SESSION_BUS_ADDRESS=unix:path=" RUNTIME "/bus;unix:path=" PLACE_INSIDE
+		"/" PLACE_LOGIN1,
 		"DBUS_SYSTEM_BUS_ADDRESS=unix:path=" PLACE_INSIDE "/" PLACE_LOGIN1,
 		"SEATD_SOCK=" PLACE_INSIDE "/" PLACE_SEATD,
 		"XDG_SEAT=" PLACE_SEAT,
@@ -151,13 +145,35 @@ static bool fill_common(cJSON *edits) {
 	return mounts && append_mount(mounts, "tmpfs", "tmpfs", RUNTIME, options, 4);
 }
 
+/* For wlroots without a GPU: to be given in addition to a scanout. */
+static bool append_software(cJSON *devices, const char *preload) {
+	static const char *const variables[] = {
+		"LD_PRELOAD=" PRELOAD,
+		"SCANOUT_SPARE=" PLACE_INSIDE "/" PLACE_SPARE,
+	};
+	static const char *const options[] = {"bind", "ro", "nosuid", "nodev"};
+	AUTO_JSON cJSON *device = cJSON_CreateObject();
+	if (!device || !cJSON_AddStringToObject(device, "name", CDISPEC_SOFTWARE)) {
+		return false;
+	}
+	cJSON *edits = cJSON_AddObjectToObject(device, "containerEdits");
+	cJSON *env = edits ? cJSON_CreateStringArray(variables, 2) : NULL;
+	if (!env || !cJSON_AddItemToObject(edits, "env", env)) {
+		cJSON_Delete(env);
+		return false;
+	}
+	cJSON *mounts = cJSON_AddArrayToObject(edits, "mounts");
+	return mounts && append_mount(mounts, NULL, preload, PRELOAD, options, 4) &&
+	       append(devices, TAKE_PTR(device));
+}
+
 bool cdispec_offers(const cJSON *scanout) {
 	const char *state = property_string(scanout, "state");
 	return strcmp(state, "excluded") != 0 && strcmp(state, "absent") != 0 &&
 	       *property_string(scanout, "device");
 }
 
-cJSON *cdispec_create(const cJSON *scanouts, const char *root) {
+cJSON *cdispec_create(const cJSON *scanouts, const char *root, const char *preload) {
 	AUTO_JSON cJSON *spec = cJSON_CreateObject();
 	if (!spec || !cJSON_AddStringToObject(spec, "cdiVersion", CDI_VERSION) ||
 		!cJSON_AddStringToObject(spec, "kind", CDISPEC_KIND)) {
@@ -181,6 +197,9 @@ cJSON *cdispec_create(const cJSON *scanouts, const char *root) {
 		first_card = first_card ? first_card : card;
 	}
 	if (first_card && !append_device(devices, PLACE_ANY, NULL, first_card, root)) {
+		return NULL;
+	}
+	if (first_card && preload && !append_software(devices, preload)) {
 		return NULL;
 	}
 	return TAKE_PTR(spec);

@@ -6,12 +6,15 @@
 #include <stdbool.h>
 
 #define CDISPEC_KIND "scanoutd.org/scanout"
+/* Not a scanout, but what wlroots needs beside one where there is no GPU. */
+#define CDISPEC_SOFTWARE "software"
 
 /*
- * Makes the specification for the scanouts of scanout.h; `root` is the folder of their seats.
+ * Makes the specification for the scanouts of scanout.h; `root` is the folder of their seats,
+ * `preload` the path of libscanout-preload.so or NULL.
  * NULL without memory.
  */
-cJSON *cdispec_create(const cJSON *scanouts, const char *root);
+cJSON *cdispec_create(const cJSON *scanouts, const char *root, const char *preload);
 
 /* Whether a scanout can be given to a container at all. */
 bool cdispec_offers(const cJSON *scanout);

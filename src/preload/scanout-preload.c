@@ -4,8 +4,9 @@
  *
  *	SCANOUT_DEVICE    the path, /dev/dri/card0
  *	SCANOUT_LEASE_FD  descriptor of the lease; without it open() is left alone
- *	SCANOUT_SPARE_FD  descriptor of an empty lease; without it ioctl() is left alone, and so
- *	                  is open() of a render node that cannot be opened
+ *	SCANOUT_SPARE_FD  descriptor of an empty lease, or
+ *	SCANOUT_SPARE     path of a socket that gives one; without them ioctl() is left alone, and
+ *	                  so is open() of a render node that cannot be opened
  *
  * Nothing is allocated, and nothing is kept but the addresses of libc's functions: every call
  * reads the environment anew, so there is no state that threads or forks could find half done.
@@ -23,6 +24,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define EXPORT __attribute__((visibility("default")))
@@ -73,6 +76,53 @@ static int duplicate(const char *name, bool cloexec) {
 	return fd;
 }
 
+/* The descriptor that comes with a byte, or -1. */
+static int receive(int fd, bool cloexec) {
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control;
+	char byte;
+	struct iovec part = {.iov_base = &byte, .iov_len = sizeof(byte)};
+	struct msghdr message = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	int passed = -1;
+	ssize_t size;
+	do {
+		size = recvmsg(fd, &message, cloexec ? MSG_CMSG_CLOEXEC : 0);
+	} while (size < 0 && errno == EINTR);
+	struct cmsghdr *header = size == 1 ? CMSG_FIRSTHDR(&message) : NULL;
+	if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
+		memcpy(&passed, CMSG_DATA(header), sizeof(passed));
+	}
+	return passed;
+}
+
+/* An empty lease, or -1. errno is left as it was. */
+static int find_spare(bool cloexec) {
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	const char *path = getenv("SCANOUT_SPARE");
+	int saved = errno;
+	int spare = duplicate("SCANOUT_SPARE_FD", cloexec);
+	if (spare >= 0 || !path || strlen(path) >= sizeof(address.sun_path)) {
+		return spare;
+	}
+	strcpy(address.sun_path, path);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd >= 0) {
+		if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
+			spare = receive(fd, cloexec);
+		}
+		close(fd);
+	}
+	errno = saved;
+	return spare;
+}
+
 /* The lease if path is the card's, else -1: then the call is as it would be without us. */
 static int open_lease(const char *path, int flags) {
 	const char *card = getenv("SCANOUT_DEVICE");
@@ -92,7 +142,7 @@ static int or_spare(int fd, const char *path, int flags) {
 	if (fd >= 0 || !path || strncmp(path, node, sizeof(node) - 1) != 0) {
 		return fd;
 	}
-	int spare = duplicate("SCANOUT_SPARE_FD", flags & O_CLOEXEC);
+	int spare = find_spare(flags & O_CLOEXEC);
 	return spare >= 0 ? spare : fd;
 }
 
@@ -157,7 +207,7 @@ EXPORT int ioctl(int fd, unsigned long request, ...) {
 	int r = NEXT(ioctl)(fd, request, argument);
 	if (r < 0 && errno == EINVAL && is_empty_lease(request, argument)) {
 		struct drm_mode_create_lease *lease = argument;
-		int spare = duplicate("SCANOUT_SPARE_FD", lease->flags & O_CLOEXEC);
+		int spare = find_spare(lease->flags & O_CLOEXEC);
 		if (spare >= 0) {
 			lease->fd = spare;
 			lease->lessee_id = 0;

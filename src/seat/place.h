@@ -15,6 +15,8 @@
 /* Names in it. The sockets' names are also how scanout-seat tells what to speak on them. */
 #define PLACE_LOGIN1 "bus"
 #define PLACE_SEATD "seatd.sock"
+/* Hands out empty leases to libscanout-preload.so. */
+#define PLACE_SPARE "spare"
 
 /* In place of a scanout's id: whichever is free. */
 #define PLACE_ANY "any"

@@ -13,6 +13,7 @@
 
 #include "common/cleanup.h"
 #include "common/say.h"
+#include "common/socket.h"
 #include "link/link.h"
 #include "seat/login1.h"
 #include "seat/place.h"
@@ -35,6 +36,8 @@ struct service {
 	struct seat *seat;
 	struct login1 *login1;
 	struct seatd *seatd;
+	sd_event_source *spare; // listener; NULL: nobody would come for it
+	int spare_fd;           // of the lease that is held; -1: none
 	sd_event_source *timer;
 	uint64_t idle_usec; // how long it may last
 	bool was_idle;      // when looked at last
@@ -50,7 +53,11 @@ static const char *wanted(const struct service *service) {
 
 static int take_lease(void *data) {
 	struct service *service = data;
-	struct wish wish = {.scanout = wanted(service), .timeout_usec = REQUEST_USEC};
+	struct wish wish = {
+		.scanout = wanted(service),
+		.timeout_usec = REQUEST_USEC,
+		.spare = service->spare != NULL,
+	};
 	struct grant grant;
 
 	int r = link_request(&service->link, &wish, &grant);
@@ -65,13 +72,29 @@ static int take_lease(void *data) {
 		return -ENODEV;
 	}
 	int fd = TAKE_FD(grant.fd);
+	cleanup_close(&service->spare_fd);
+	service->spare_fd = TAKE_FD(grant.spare_fd);
 	grant_finish(&grant);
 	return fd;
 }
 
 static void drop_lease(void *data) {
 	struct service *service = data;
+	cleanup_close(&service->spare_fd);
+	service->spare_fd = -1;
 	link_release(&service->link);
+}
+
+/* An empty lease for whoever asks; without one the connection just ends. */
+static int handle_spare(sd_event_source *source, int fd, uint32_t revents, void *data) {
+	const struct service *service = data;
+	AUTO_CLOSE int client = socket_accept(fd);
+	char byte = 0;
+	struct iovec part = {.iov_base = &byte, .iov_len = sizeof(byte)};
+	if (client >= 0 && service->spare_fd >= 0) {
+		socket_send(client, &part, 1, service->spare_fd);
+	}
+	return 0;
 }
 
 static void log_line(void *data, int priority, const char *text) {
@@ -156,6 +179,8 @@ static int serve_socket(struct service *service, int fd) {
 			    : bus_adopt(service->login1->bus, fd);
 	} else if (strcmp(name, PLACE_SEATD) == 0) {
 		r = listens ? seatd_listen(service->seatd, fd) : seatd_adopt(service->seatd, fd);
+	} else if (strcmp(name, PLACE_SPARE) == 0 && listens) {
+		r = socket_serve(service->event, &service->spare, fd, handle_spare, service);
 	} else {
 		say("Do not know what to serve on socket '%s'", name);
 		r = -EINVAL;
@@ -214,8 +239,10 @@ static void service_close(struct service *service) {
 	if (service->link.event) {
 		link_finish(&service->link);
 	}
+	sd_event_source_disable_unref(service->spare);
 	sd_event_source_disable_unref(service->timer);
 	sd_event_unref(service->event);
+	cleanup_close(&service->spare_fd);
 }
 
 static int service_run(struct service *service) {
@@ -254,7 +281,7 @@ int main(int argc, char *argv[]) {
 		return asks ? EXIT_SUCCESS : 64;
 	}
 
-	struct service service = {.id = argv[1], .idle_usec = IDLE_USEC};
+	struct service service = {.id = argv[1], .idle_usec = IDLE_USEC, .spare_fd = -1};
 	int r = service_run(&service);
 	service_close(&service);
 	if (r < 0) {
