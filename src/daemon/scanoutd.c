@@ -9,6 +9,7 @@
 #include <sys/signalfd.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
+#include <unistd.h>
 
 #include "bus.h"
 #include "common/cleanup.h"
@@ -36,6 +37,7 @@ enum {
 #define RELEASE_USEC 3000000
 
 static const char *arg_config = SCANOUTD_SYSCONFDIR "/scanoutd/scanoutd.conf";
+static bool arg_config_given; // then it has to exist
 static bool arg_check_config;
 
 static const char usage[] = "Usage: scanoutd [--config FILE] [--check-config] [--debug]\n"
@@ -73,6 +75,7 @@ static int parse_arguments(int argc, char *argv[]) {
 		switch (c) {
 		case 'c':
 			arg_config = optarg;
+			arg_config_given = true;
 			break;
 		case 'k':
 			arg_check_config = true;
@@ -169,7 +172,7 @@ static int handle_reload(sd_event_source *source, const struct signalfd_siginfo 
 		log_error("%s. The configuration stays as it was", error);
 	} else {
 		manager_reconfigure(&d->manager, &config);
-		log_info("The configuration is loaded again; [Card] applies at the next start");
+		log_info("The configuration is loaded again; Devices= and Seat= apply at the next start");
 	}
 	sd_notify(false, "READY=1");
 	return 0;
@@ -288,6 +291,10 @@ int scanoutd_run(int argc, char *argv[], const struct card_ops *ops) {
 		return status;
 	}
 	log_open();
+	if (arg_config_given && access(arg_config, F_OK) < 0) {
+		log_error("%s: %m. Name a file that exists, or leave out --config", arg_config);
+		return EXIT_CONFIG;
+	}
 	if (config_load(arg_config, &config, error, sizeof(error)) < 0) {
 		log_error("%s", error);
 		return EXIT_CONFIG;

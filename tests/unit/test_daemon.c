@@ -41,6 +41,10 @@ static void check_config(void **state) {
 	/* The same without the option: it does not start. */
 	assert_int_equal(bus_rig_run(rig, "1", NULL), 78);
 	assert_logged(rig, expected);
+	/* A file that was asked for by name has to be there. */
+	assert_int_equal(unlink(rig->config), 0);
+	assert_int_equal(bus_rig_run(rig, "1", "--check-config"), 78);
+	assert_logged(rig, "No such file or directory. Name a file that exists");
 }
 
 static void cards_that_cannot_be_had(void **state) {
