@@ -172,7 +172,8 @@ static int handle_reload(sd_event_source *source, const struct signalfd_siginfo 
 		log_error("%s. The configuration stays as it was", error);
 	} else {
 		manager_reconfigure(&d->manager, &config);
-		log_info("The configuration is loaded again; Devices= and Seat= apply at the next start");
+		log_info(
+			"The configuration is loaded again; Devices= and Seat= apply at the next start");
 	}
 	sd_notify(false, "READY=1");
 	return 0;

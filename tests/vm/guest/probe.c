@@ -25,6 +25,8 @@ static const struct command {
 	{"ioctl-latency", "N", "N bare leases of the master of --card", true, probe_ioctl_latency},
 	{"handoff", "", "give the lease to a child and exit", false, probe_handoff},
 	{"leave-in-flight", "", "request and exit before the reply", false, probe_leave_in_flight},
+	{"wedge", "SECONDS", "commit behind a fence that stays unsignalled", true, probe_wedge},
+	{"calls", "N", "list, request and release N times", true, probe_calls},
 };
 
 static int print_usage(void) {

@@ -70,5 +70,7 @@ int probe_rpc_latency(const struct probe *probe);
 int probe_ioctl_latency(const struct probe *probe);
 int probe_handoff(const struct probe *probe);
 int probe_leave_in_flight(const struct probe *probe);
+int probe_wedge(const struct probe *probe);
+int probe_calls(const struct probe *probe);
 
 #endif
