@@ -5,15 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #include "common/cleanup.h"
 #include "common/say.h"
 #include "common/socket.h"
+#include "exports.h"
 #include "sizing.h"
 
-#define SEAT_NAME "seat0"
 /* A scanout that a compositor gave up a moment ago is still being blanked. */
 #define RETAKE_USEC (5 * UINT64_C(1000000))
 
@@ -104,11 +103,12 @@ static int serve_seatd(struct session *session, sd_event *event) {
 	return 0;
 }
 
-static int open_seat(struct session *session, sd_event *event, const char *id) {
+static int open_seat(struct session *session, const char *id) {
+	sd_event *event = session->event;
 	const struct grant *grant = &session->grant;
 	struct seat_options options = {
 		.session = id,
-		.name = SEAT_NAME,
+		.name = SESSION_SEAT_NAME,
 		.card = grant->device,
 		.devnum = makedev(grant->major, grant->minor),
 		.inputs = session->options->inputs,
@@ -119,10 +119,6 @@ static int open_seat(struct session *session, sd_event *event, const char *id) {
 	}
 	if (r >= 0 && (session->seats & SEAT_SEATD)) {
 		r = serve_seatd(session, event);
-	}
-	if (r >= 0 && (session->seats & SEAT_WESTON)) {
-		r = weston_launch_create(
-			&session->weston, event, session->seat, &session->weston_fd);
 	}
 	if (r < 0) {
 		say("Cannot provide a seat: %s", strerror(-r));
@@ -139,7 +135,7 @@ static int write_files(struct session *session, const char *id) {
 	struct files_options options = {
 		.run = "/run",
 		.session = id,
-		.seat = SEAT_NAME,
+		.seat = SESSION_SEAT_NAME,
 		.user = user && user[0] ? user : number,
 		.uid = geteuid(),
 		.devnum = makedev(grant->major, grant->minor),
@@ -200,97 +196,6 @@ static int check_preload(struct session *session) {
 	return 0;
 }
 
-static int export_runtime(struct session *session) {
-	const char *runtime = environment_get(&session->env, "XDG_RUNTIME_DIR");
-	struct stat st;
-	if (runtime && stat(runtime, &st) == 0 && S_ISDIR(st.st_mode)) {
-		return 0;
-	}
-	AUTO_FREE char *path = folder_make(&session->folder, "runtime");
-	if (!path) {
-		return -ENOMEM;
-	}
-	environment_set(&session->env, "XDG_RUNTIME_DIR", "%s", path);
-	return 0;
-}
-
-static void export_seat(struct session *session, const char *id) {
-	struct environment *env = &session->env;
-	const char *folder = session->folder.path;
-	const char *card = session->grant.device;
-
-	environment_set(env, "XDG_SEAT", SEAT_NAME);
-	environment_set(env, "XDG_SESSION_TYPE", session->program->speaks_x11 ? "x11" : "wayland");
-	if (session->seats & SEAT_LOGIND) {
-		environment_set(env, "DBUS_SYSTEM_BUS_ADDRESS", "unix:path=%s/bus", folder);
-		environment_set(env, "XDG_SESSION_ID", "%s", id);
-		environment_set(env, "XDG_SESSION_CLASS", "user");
-		environment_set(env, "LIBSEAT_BACKEND", "logind");
-		environment_set(env, "KWIN_DRM_DEVICES", "%s", card);
-	}
-	if (session->seats & SEAT_SEATD) {
-		environment_set(env, "SEATD_SOCK", "%s/seatd", folder);
-		environment_set(env, "LIBSEAT_BACKEND", "seatd");
-	}
-	if (session->seats & (SEAT_LOGIND | SEAT_SEATD)) {
-		environment_set(env, "WLR_DRM_DEVICES", "%s", card);
-		if (!session->options->inputs[0]) {
-			environment_set(env, "WLR_LIBINPUT_NO_DEVICES", "1");
-		}
-	}
-}
-
-/* The numbers under which session_start() hands descriptors over. */
-static void export_fds(struct session *session) {
-	static const char *const names[] = {"SCANOUT_LEASE_FD", "DRM_LEASE_FD",
-		"SLINT_DRM_LEASE_FD", "WLR_DRM_LEASE_FD", "KWIN_DRM_LEASE_FD"};
-	struct environment *env = &session->env;
-	int fd = CHILD_FIRST_FD;
-
-	if (session->weston) {
-		environment_set(env, "WESTON_LAUNCHER_SOCK", "%d", fd++);
-	}
-	if (session->seats & (SEAT_FD | SEAT_PRELOAD)) {
-		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-			environment_set(env, names[i], "%d", fd);
-		}
-		fd++;
-	}
-	/* An X server takes what is announced like this for a socket to listen on. */
-	if ((session->seats & SEAT_FD) && !session->program->speaks_x11) {
-		environment_set(env, "LISTEN_FDS", "1");
-		environment_set(env, "LISTEN_FDNAMES", "drm-lease");
-	}
-	if (session->grant.spare_fd >= 0 && session->preload) {
-		environment_set(env, "SCANOUT_SPARE_FD", "%d", fd);
-	}
-	if (session->preload) {
-		const char *old = environment_get(env, "LD_PRELOAD");
-		AUTO_FREE char *rest = strdup(old ? old : "");
-		environment_set(env, "LD_PRELOAD", "%s%s%s", session->preload, old ? ":" : "",
-			rest ? rest : "");
-	}
-}
-
-static int export_all(struct session *session, const char *id) {
-	static const char *const stale[] = {"WAYLAND_DISPLAY", "WAYLAND_SOCKET", "DISPLAY",
-		"XDG_VTNR", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"};
-	struct environment *env = &session->env;
-
-	for (size_t i = 0; i < sizeof(stale) / sizeof(stale[0]); i++) {
-		environment_unset(env, stale[i]);
-	}
-	environment_set(env, "SCANOUT_ID", "%s", session->grant.id);
-	environment_set(env, "SCANOUT_INDEX", "%u", session->grant.index);
-	environment_set(env, "SCANOUT_DEVICE", "%s", session->grant.device);
-	int r = export_runtime(session);
-	if (session->seat) {
-		export_seat(session, id);
-	}
-	export_fds(session);
-	return r < 0 ? r : env->error;
-}
-
 static int prepare_command(struct session *session) {
 	const struct options *options = session->options;
 	struct sizing sizing = {
@@ -320,9 +225,9 @@ int session_open(struct session *session, sd_event *event, const struct options 
 	char id[32];
 	*session = (struct session){
 		.options = options,
+		.event = event,
 		.link = link,
 		.grant = {.fd = -1, .spare_fd = -1},
-		.weston_fd = -1,
 	};
 	session->program = program_find(options->command, &session->program_index);
 	session->seats = options->seats ? options->seats : session->program->seats;
@@ -340,12 +245,12 @@ int session_open(struct session *session, sd_event *event, const struct options 
 		return r;
 	}
 	if ((session->seats & (SEAT_LOGIND | SEAT_SEATD | SEAT_WESTON)) &&
-		(r = open_seat(session, event, id)) < 0) {
+		(r = open_seat(session, id)) < 0) {
 		return r;
 	}
 	environment_init(&session->env, environ);
 	r = command_copy(&session->command, options->command);
-	if (r < 0 || (r = export_all(session, id)) < 0 || (r = prepare_command(session)) < 0) {
+	if (r < 0 || (r = exports_apply(session, id)) < 0 || (r = prepare_command(session)) < 0) {
 		if (r == -ENOMEM) {
 			say("Out of memory");
 		}
@@ -356,7 +261,6 @@ int session_open(struct session *session, sd_event *event, const struct options 
 
 void session_close(struct session *session) {
 	weston_launch_destroy(session->weston);
-	cleanup_close(&session->weston_fd);
 	seatd_destroy(session->seatd);
 	login1_destroy(session->login1);
 	seat_destroy(session->seat);
@@ -368,18 +272,41 @@ void session_close(struct session *session) {
 	free(session->preload);
 }
 
+/* A socket pair of its own for every run: what the last weston left unread is not for the next. */
+static int renew_weston(struct session *session, int *ret_client_fd) {
+	weston_launch_destroy(TAKE_PTR(session->weston));
+	return session->seats & SEAT_WESTON ? weston_launch_create(&session->weston, session->event,
+						      session->seat, ret_client_fd)
+					    : 0;
+}
+
+/* From here on the lease lives as long as the command wants: no copy of it stays here. */
+static void close_handed_on(struct session *session) {
+	cleanup_close(&session->grant.spare_fd);
+	session->grant.spare_fd = -1;
+	if (session->seats & (SEAT_FD | SEAT_PRELOAD)) {
+		cleanup_close(&session->grant.fd);
+		session->grant.fd = -1;
+	}
+}
+
 int session_start(struct session *session, struct child *child, const sigset_t *mask) {
 	int fds[CHILD_MAX_FDS], n_fds = 0;
+	AUTO_CLOSE int weston_fd = -1;
+	int r = renew_weston(session, &weston_fd);
+	if (r < 0) {
+		return r;
+	}
 	if (session->grant.fd < 0) {
 		/* Of the last run something may have held on to the lease; its time is over. */
 		link_release(session->link);
-		int r = request(session, false, session->preload != NULL);
+		r = request(session, false, session->preload != NULL);
 		if (r < 0) {
 			return r;
 		}
 	}
-	if (session->weston) {
-		fds[n_fds++] = session->weston_fd;
+	if (weston_fd >= 0) {
+		fds[n_fds++] = weston_fd;
 	}
 	if (session->seats & (SEAT_FD | SEAT_PRELOAD)) {
 		fds[n_fds++] = session->grant.fd;
@@ -387,16 +314,9 @@ int session_start(struct session *session, struct child *child, const sigset_t *
 	if (session->grant.spare_fd >= 0 && session->preload) {
 		fds[n_fds++] = session->grant.spare_fd;
 	}
-	int r = child_start(child, session->command.words, session->env.list, fds, n_fds, mask);
-	if (r < 0) {
-		return r;
+	r = child_start(child, session->command.words, session->env.list, fds, n_fds, mask);
+	if (r >= 0) {
+		close_handed_on(session);
 	}
-	/* From here on the lease lives as long as the command wants: no copy stays here. */
-	cleanup_close(&session->grant.spare_fd);
-	session->grant.spare_fd = -1;
-	if (session->seats & (SEAT_FD | SEAT_PRELOAD)) {
-		cleanup_close(&session->grant.fd);
-		session->grant.fd = -1;
-	}
-	return 0;
+	return r;
 }

@@ -14,8 +14,11 @@
 #include "seat/seatd.h"
 #include "seat/weston_launch.h"
 
+#define SESSION_SEAT_NAME "seat0"
+
 struct session {
 	const struct options *options;
+	sd_event *event; // borrowed
 	const struct program *program;
 	int program_index; // in the command; -1: hidden in a script
 	unsigned seats;    // of SEAT_…
@@ -30,8 +33,7 @@ struct session {
 	struct seat *seat; // NULL with only SEAT_FD and SEAT_PRELOAD
 	struct login1 *login1;
 	struct seatd *seatd;
-	struct weston_launch *weston;
-	int weston_fd; // the command's end; -1: none
+	struct weston_launch *weston; // of the current run
 };
 
 /*

@@ -8,6 +8,8 @@ import os
 import pathlib
 import queue
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -85,6 +87,14 @@ def as_signals():
     print("ready", flush=True)
     while True:
         signal.pause()
+
+
+def as_weston():
+    """Opens the card over weston-launch and tells what kind of packet came back."""
+    link = socket.socket(fileno=int(os.environ["WESTON_LAUNCHER_SOCK"]))
+    link.send(struct.pack("=ii", 0, 2) + os.environ["SCANOUT_DEVICE"].encode() + b"\0")
+    print(struct.unpack_from("=i", link.recv(64))[0], flush=True)
+    signal.pause()
 
 
 def as_wait():
@@ -435,6 +445,20 @@ class Lease(RunTest):
         self.assertEqual(process.wait(PATIENCE), 143)
         err = process.stderr.read()
         self.assertIn("scanoutd has taken card0-Virtual-4 back (revoked)", err)
+
+    def test_restarted_weston(self):
+        """The next weston finds a socket without what the last one left unread."""
+        fake = self.fake()
+        weston = self.home / "weston"
+        weston.write_text(f"#!/bin/sh\nexec {sys.executable} {SELF} --as weston\n")
+        weston.chmod(0o755)
+        process = self.start("--restart=on-failure", "--", str(weston))
+        for _run in range(2):
+            # Its first word is the answer to its first request.
+            self.assertEqual(process.stdout.readline(), "3\n")
+            fake.process.send_signal(signal.SIGUSR1)
+        process.terminate()
+        process.wait(PATIENCE)
 
     def test_revoked_before_it_is_taken(self):
         """The lease that waits for its first client is taken back: it is not handed on later."""

@@ -1,0 +1,99 @@
+#include "exports.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/cleanup.h"
+
+static int export_runtime(struct session *session) {
+	const char *runtime = environment_get(&session->env, "XDG_RUNTIME_DIR");
+	struct stat st;
+	if (runtime && stat(runtime, &st) == 0 && S_ISDIR(st.st_mode)) {
+		return 0;
+	}
+	AUTO_FREE char *path = folder_make(&session->folder, "runtime");
+	if (!path) {
+		return -ENOMEM;
+	}
+	environment_set(&session->env, "XDG_RUNTIME_DIR", "%s", path);
+	return 0;
+}
+
+static void export_seat(struct session *session, const char *id) {
+	struct environment *env = &session->env;
+	const char *folder = session->folder.path;
+	const char *card = session->grant.device;
+
+	environment_set(env, "XDG_SEAT", SESSION_SEAT_NAME);
+	environment_set(env, "XDG_SESSION_TYPE", session->program->speaks_x11 ? "x11" : "wayland");
+	if (session->seats & SEAT_LOGIND) {
+		environment_set(env, "DBUS_SYSTEM_BUS_ADDRESS", "unix:path=%s/bus", folder);
+		environment_set(env, "XDG_SESSION_ID", "%s", id);
+		environment_set(env, "XDG_SESSION_CLASS", "user");
+		environment_set(env, "LIBSEAT_BACKEND", "logind");
+		environment_set(env, "KWIN_DRM_DEVICES", "%s", card);
+	}
+	if (session->seats & SEAT_SEATD) {
+		environment_set(env, "SEATD_SOCK", "%s/seatd", folder);
+		environment_set(env, "LIBSEAT_BACKEND", "seatd");
+	}
+	if (session->seats & (SEAT_LOGIND | SEAT_SEATD)) {
+		environment_set(env, "WLR_DRM_DEVICES", "%s", card);
+		if (!session->options->inputs[0]) {
+			environment_set(env, "WLR_LIBINPUT_NO_DEVICES", "1");
+		}
+	}
+}
+
+/* The numbers under which session_start() hands descriptors over. */
+static void export_fds(struct session *session) {
+	static const char *const names[] = {"SCANOUT_LEASE_FD", "DRM_LEASE_FD",
+		"SLINT_DRM_LEASE_FD", "WLR_DRM_LEASE_FD", "KWIN_DRM_LEASE_FD"};
+	struct environment *env = &session->env;
+	int fd = CHILD_FIRST_FD;
+
+	if (session->seats & SEAT_WESTON) {
+		environment_set(env, "WESTON_LAUNCHER_SOCK", "%d", fd++);
+	}
+	if (session->seats & (SEAT_FD | SEAT_PRELOAD)) {
+		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+			environment_set(env, names[i], "%d", fd);
+		}
+		fd++;
+	}
+	/* An X server takes what is announced like this for a socket to listen on. */
+	if ((session->seats & SEAT_FD) && !session->program->speaks_x11) {
+		environment_set(env, "LISTEN_FDS", "1");
+		environment_set(env, "LISTEN_FDNAMES", "drm-lease");
+	}
+	if (session->grant.spare_fd >= 0 && session->preload) {
+		environment_set(env, "SCANOUT_SPARE_FD", "%d", fd);
+	}
+	if (session->preload) {
+		const char *old = environment_get(env, "LD_PRELOAD");
+		AUTO_FREE char *rest = strdup(old ? old : "");
+		environment_set(env, "LD_PRELOAD", "%s%s%s", session->preload, old ? ":" : "",
+			rest ? rest : "");
+	}
+}
+
+int exports_apply(struct session *session, const char *id) {
+	static const char *const stale[] = {"WAYLAND_DISPLAY", "WAYLAND_SOCKET", "DISPLAY",
+		"XDG_VTNR", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"};
+	struct environment *env = &session->env;
+
+	for (size_t i = 0; i < sizeof(stale) / sizeof(stale[0]); i++) {
+		environment_unset(env, stale[i]);
+	}
+	environment_set(env, "SCANOUT_ID", "%s", session->grant.id);
+	environment_set(env, "SCANOUT_INDEX", "%u", session->grant.index);
+	environment_set(env, "SCANOUT_DEVICE", "%s", session->grant.device);
+	int r = export_runtime(session);
+	if (session->seat) {
+		export_seat(session, id);
+	}
+	export_fds(session);
+	return r < 0 ? r : env->error;
+}
