@@ -347,6 +347,50 @@ class Normal(Case):
         self.check(self.request(command=("/no/such",)), 127, "CommandNotFound")
         self.check(self.request(command=("/etc/passwd",)), 126, "NotExecutable")
 
+    def test_cdi_describes_what_can_be_leased(self):
+        result = self.ctl("cdi", "--output", "-", "--seats", "/seats")
+        self.check(result, 0)
+        spec = json.loads(result.stdout)
+        self.assertEqual((spec["cdiVersion"], spec["kind"]), ("0.5.0", "scanoutd.org/scanout"))
+        devices = {device["name"]: device["containerEdits"] for device in spec["devices"]}
+        names = [f"card0-Virtual-{n}" for n in (1, 2, 3, 4, 5, 6)] + ["any"]
+        self.assertEqual([name for name in devices if name != "software"], names)
+        # as the library of podman 4.3 has it
+        for name in devices:
+            self.assertRegex(name, r"^[A-Za-z0-9]([A-Za-z0-9_.:-]*[A-Za-z0-9])?$")
+        two = devices["card0-Virtual-2"]
+        self.assertIn("XDG_SESSION_ID=card0Virtual2", two["env"])
+        self.assertIn("SCANOUT_ID=card0-Virtual-2", two["env"])
+        self.assertIn("SCANOUT_INDEX=1", two["env"])
+        self.assertEqual(two["deviceNodes"][0],
+                         {"path": "/dev/dri/card0", "permissions": "m", "fileMode": 0})
+        self.assertEqual({m["containerPath"]: m["hostPath"] for m in two["mounts"]}, {
+            "/run/scanout": "/seats/card0-Virtual-2", "/run/udev": "/seats/card0-Virtual-2/udev",
+            "/run/systemd/sessions/card0Virtual2":
+                "/seats/card0-Virtual-2/systemd/sessions/card0Virtual2"})
+        for mount in two["mounts"]:
+            self.assertIn("ro", mount["options"])
+        self.assertIn("XDG_SESSION_ID=any", devices["any"]["env"])
+        self.assertFalse([e for e in devices["any"]["env"] if e.startswith("SCANOUT_ID=")])
+        env = spec["containerEdits"]["env"]
+        self.assertIn("DBUS_SYSTEM_BUS_ADDRESS=unix:path=/run/scanout/bus", env)
+        self.assertIn("SEATD_SOCK=/run/scanout/seatd.sock", env)
+
+    def test_cdi_writes_nothing_that_points_nowhere(self):
+        """Here is no such card, or nobody may write: the old file stays, no draft is left."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = folder + "/cdi/scanoutd.json"
+            os.mkdir(folder + "/cdi")
+            with open(path, "w") as f:
+                f.write("old")
+            for seats in (folder + "/seats", "/proc/nowhere"):
+                result = self.ctl("cdi", "--output", path, "--seats", seats)
+                self.check(result, 1)
+                self.assertRegex(result.stderr, "DeviceGone|OutputFailed")
+            self.assertEqual(os.listdir(folder + "/cdi"), ["scanoutd.json"])
+            with open(path) as f:
+                self.assertEqual(f.read(), "old")
+
     def test_usage_errors(self):
         for args in ((), ("frob",), ("list", "x"), ("list", "--frob"), ("list", "-x"),
                      ("status",), ("status", "a", "b"), ("release",), ("request",),
@@ -354,7 +398,9 @@ class Normal(Case):
                      ("request", "--timeout", "-1", "--", "true"), ("request", "--timeout"),
                      ("request", "--size", "1x", "--", "true"), ("--address",),
                      ("request", "--size", "99999x1", "--", "true"), ("monitor", "x"),
-                     ("request", "--timeout", "9999999999999h", "true"), ("doctor", "x")):
+                     ("request", "--timeout", "9999999999999h", "true"), ("doctor", "x"),
+                     ("cdi", "x"), ("cdi", "--output"), ("cdi", "--output", ""),
+                     ("cdi", "--seats", "relative")):
             result = self.ctl(*args)
             self.check(result, 2)
             self.assertRegex(result.stderr, r"^scanoutctl: .*\.\n(Usage|Type): ")
@@ -462,6 +508,7 @@ class Unhappy(Case):
 
     def test_empty(self):
         with Bus("empty") as bus:
+            self.check(bus.ctl("cdi", "--output", "-"), 1, "NoSuchScanout")
             result = bus.ctl("list")
             self.check(result, 0)
             self.assertIn("scanoutctl doctor", result.stderr)
@@ -485,6 +532,7 @@ class Unhappy(Case):
             self.assertNotIn("\033", result.stdout)
             self.assertEqual(len(result.stdout.splitlines()), 4)
             self.check(bus.ctl("status", "card9-é"), 0)
+            self.check(bus.ctl("cdi", "--output", "-"), 1, "NoSuchScanout")
             self.check(bus.ctl("request", "--", "true"), 3, "BadReply")
             self.check(bus.ctl("doctor"), 1)
 
