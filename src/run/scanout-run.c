@@ -106,9 +106,7 @@ static int handle_kill(sd_event_source *source, uint64_t usec, void *data) {
 
 static void handle_end(struct run *run, int status) {
 	run->timer = sd_event_source_disable_unref(run->timer);
-	if (run->session.seat) {
-		seat_resume(run->session.seat);
-	}
+	session_end(&run->session);
 	bool failed = status != 0 || run->was_revoked;
 	run->was_revoked = false;
 	if (failed && run->options->restart && !run->is_stopping) {

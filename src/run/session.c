@@ -272,6 +272,23 @@ void session_close(struct session *session) {
 	free(session->preload);
 }
 
+void session_end(struct session *session) {
+	if (session->login1) {
+		bus_hang_up(session->login1->bus);
+	}
+	if (session->seatd) {
+		seatd_hang_up(session->seatd);
+	}
+	weston_launch_destroy(TAKE_PTR(session->weston));
+	if (session->seat) {
+		seat_resume(session->seat);
+	}
+	/* One that nobody has asked for yet is kept for the next run. */
+	if (session->grant.fd < 0) {
+		link_release(session->link);
+	}
+}
+
 /* A socket pair of its own for every run: what the last weston left unread is not for the next. */
 static int renew_weston(struct session *session, int *ret_client_fd) {
 	weston_launch_destroy(TAKE_PTR(session->weston));
@@ -298,8 +315,6 @@ int session_start(struct session *session, struct child *child, const sigset_t *
 		return r;
 	}
 	if (session->grant.fd < 0) {
-		/* Of the last run something may have held on to the lease; its time is over. */
-		link_release(session->link);
 		r = request(session, false, session->preload != NULL);
 		if (r < 0) {
 			return r;

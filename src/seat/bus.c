@@ -150,13 +150,17 @@ int bus_create(
 	return 0;
 }
 
+void bus_hang_up(struct bus *bus) {
+	while (!LIST_EMPTY(&bus->clients)) {
+		client_destroy(LIST_FIRST(&bus->clients));
+	}
+}
+
 void bus_destroy(struct bus *bus) {
 	if (!bus) {
 		return;
 	}
-	while (!LIST_EMPTY(&bus->clients)) {
-		client_destroy(LIST_FIRST(&bus->clients));
-	}
+	bus_hang_up(bus);
 	sd_event_source_disable_unref(bus->listener);
 	sd_event_source_disable_unref(bus->again);
 	sd_event_source_disable_unref(bus->post);

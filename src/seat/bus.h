@@ -55,6 +55,9 @@ int bus_create(
 /* Drops every client first. Accepts NULL. */
 void bus_destroy(struct bus *bus);
 
+/* Drops every client there is; new ones may come. Not for use by the service itself. */
+void bus_hang_up(struct bus *bus);
+
 /* Serves a listening socket. Takes fd over on success. */
 int bus_listen(struct bus *bus, int fd);
 /* Serves one connected socket. Takes fd over, always. */

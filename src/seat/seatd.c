@@ -370,13 +370,17 @@ int seatd_create(
 	return 0;
 }
 
+void seatd_hang_up(struct seatd *seatd) {
+	while (!TAILQ_EMPTY(&seatd->clients)) {
+		client_destroy(TAILQ_FIRST(&seatd->clients));
+	}
+}
+
 void seatd_destroy(struct seatd *seatd) {
 	if (!seatd) {
 		return;
 	}
-	while (!TAILQ_EMPTY(&seatd->clients)) {
-		client_destroy(TAILQ_FIRST(&seatd->clients));
-	}
+	seatd_hang_up(seatd);
 	sd_event_source_disable_unref(seatd->listener);
 	sd_event_unref(seatd->event);
 	free(seatd);

@@ -35,6 +35,9 @@ int seatd_create(
 /* Drops all clients. Accepts NULL. */
 void seatd_destroy(struct seatd *seatd);
 
+/* Drops every client there is; new ones may come. */
+void seatd_hang_up(struct seatd *seatd);
+
 /* Serves a listening socket. Takes fd over on success. */
 int seatd_listen(struct seatd *seatd, int fd);
 /* Serves one connected socket. Takes fd over, always. */

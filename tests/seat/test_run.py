@@ -97,6 +97,28 @@ def as_weston():
     signal.pause()
 
 
+def as_orphan(flag):
+    """At first leaves a child behind that holds the card; then opens the card itself."""
+    sys.path.insert(0, os.path.dirname(SELF))
+    import test_seatd
+
+    class Here:
+        def path(self, _name):
+            return os.environ["SEATD_SOCK"]
+
+    first = not os.path.exists(flag)
+    client = test_seatd.Client(Here()).enable()
+    client.open(os.environ["SCANOUT_DEVICE"])
+    print("held", flush=True)
+    if first:
+        pathlib.Path(flag).touch()
+        if os.fork() == 0:
+            client.receive()
+            print("hung up on", flush=True)
+        else:
+            os._exit(1)
+
+
 def as_wait():
     """Does nothing until it is told to end, and then ends well."""
     def end(_number, _frame):
@@ -445,6 +467,13 @@ class Lease(RunTest):
         self.assertEqual(process.wait(PATIENCE), 143)
         err = process.stderr.read()
         self.assertIn("scanoutd has taken card0-Virtual-4 back (revoked)", err)
+
+    def test_orphan(self):
+        """What a command leaves behind loses the seat, so that the next run can have it."""
+        self.fake()
+        status, out, _err = self.run_it("--restart=on-failure", "--seat=seatd",
+                                        *self.me("orphan", str(self.home / "flag")))
+        self.assertEqual((status, out), (0, "held\nhung up on\nheld\n"))
 
     def test_restarted_weston(self):
         """The next weston finds a socket without what the last one left unread."""
