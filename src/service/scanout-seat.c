@@ -130,9 +130,12 @@ static void handle_revoked(void *data, const char *reason) {
 	set_timer(service, REVOKED_USEC, handle_revoked_timer);
 }
 
+/* The seatd protocol carries no version, and a pause that suits one libseat kills the other. */
 static void handle_resized(void *data) {
 	struct service *service = data;
-	(void)seat_blink(service->seat);
+	if (!service->seatd->active) {
+		(void)seat_blink(service->seat);
+	}
 }
 
 static const struct link_events link_events = {
