@@ -137,6 +137,18 @@ bool inventory_wants(const struct manager *manager, const char *device) {
 	return !manager->config.devices;
 }
 
+/* In the order of their nodes, whatever came first: people read lists of them. */
+static void insert(struct manager *manager, struct card *card) {
+	struct card *next;
+	TAILQ_FOREACH (next, &manager->cards, link) {
+		if (strverscmp(card->device, next->device) < 0) {
+			TAILQ_INSERT_BEFORE(next, card, link);
+			return;
+		}
+	}
+	TAILQ_INSERT_TAIL(&manager->cards, card, link);
+}
+
 /* Takes over an open fd of the card, on success only. */
 static int add_card(struct manager *manager, const char *device, int fd, const char *store_name) {
 	struct card *card;
@@ -144,7 +156,7 @@ static int add_card(struct manager *manager, const char *device, int fd, const c
 	if (r < 0) {
 		return r;
 	}
-	TAILQ_INSERT_TAIL(&manager->cards, card, link);
+	insert(manager, card);
 	card->preparing = true;
 	manager->preparing++;
 	if (store_name) {
