@@ -193,6 +193,8 @@ int inventory_add(struct manager *manager, const char *device) {
 		log_error("%s: Already in the hands of %s, which is its DRM master. End that "
 			  "process, or name other cards in Devices= of scanoutd.conf",
 			device, who);
+	} else if (r == -ENODEV) {
+		log_info("%s: Not ready yet", device);
 	} else if (r != -ENXIO) {
 		log_error("%s: Cannot be used: %s", device, strerror(-r));
 	}

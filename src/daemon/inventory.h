@@ -10,8 +10,9 @@ struct card;
 /*
  * Opens a card and lets its worker prepare it: outputs connected, everything blank, snapshot.
  * Its scanouts exist when that is done.
- * Returns 0, -ENXIO if it has no outputs, -EBUSY if another process is master (logged with its
- * name), or another negative errno (logged).
+ * Returns 0, -ENXIO if it has no outputs, -ENODEV if its driver is still busy with it (its hotplug
+ * events follow), -EBUSY if another process is master (logged with its name), or another negative
+ * errno (logged).
  */
 int inventory_add(struct manager *manager, const char *device);
 

@@ -27,14 +27,15 @@ static void handle_event(struct manager *manager, const struct card_event *event
 			reaper_reconcile(manager, card);
 		}
 		break;
-	case CARD_EVENT_HOTPLUG:
-		if (card) {
-			inventory_update(manager, card);
-		}
-		break;
 	case CARD_EVENT_ADDED:
+	case CARD_EVENT_HOTPLUG:
+		/* The kernel tells of a card before it lets anybody open it (drm_minor_register in
+		 * Linux 6.1), and then of each of its connectors: one of these comes late enough.
+		 */
 		if (!card && inventory_wants(manager, event->device)) {
 			inventory_add(manager, event->device);
+		} else if (card && event->type == CARD_EVENT_HOTPLUG) {
+			inventory_update(manager, card);
 		}
 		break;
 	case CARD_EVENT_REMOVED:

@@ -243,7 +243,8 @@ static int open_cards(struct scanoutd *d) {
 			continue;
 		}
 		int r = inventory_add(&d->manager, found[i]);
-		if (r < 0 && r != -ENXIO) { // no outputs: a render-only device is not meant
+		/* No outputs: a render-only device is not meant. Not ready: events will tell. */
+		if (r < 0 && r != -ENXIO && r != -ENODEV) {
 			return to_exit_status(found[i], r);
 		}
 	}

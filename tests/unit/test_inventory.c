@@ -287,6 +287,20 @@ static void a_card_comes_later(void **state) {
 	assert_int_equal(rig_state(rig, V2), SCANOUT_LEASED);
 }
 
+/* The kernel tells of a card a moment before it can be opened, then of its connectors. */
+static void a_card_that_is_not_ready_yet(void **state) {
+	struct rig *rig = *state;
+	struct card_snapshot topology = fake_topology_virtio(2);
+	fake_card_add(CARD1, &topology);
+	fake_fail(FAKE_OPEN, 0, 1, -ENODEV);
+	fake_send(CARD_EVENT_ADDED, CARD1);
+	run_until(rig->event, fake_count(FAKE_OPEN) == 2);
+	assert_int_equal(rig->n_added, 4);
+	fake_send(CARD_EVENT_HOTPLUG, CARD1);
+	run_until(rig->event, rig->n_added == 6);
+	rig_get(rig, &user, "card1-Virtual-2");
+}
+
 static void only_listed_cards_are_wanted(void **state) {
 	struct rig *rig = *state;
 	char path[] = CARD0, *devices[] = {path, NULL};
@@ -395,6 +409,7 @@ int main(void) {
 		cmocka_unit_test(the_card_goes_while_prepared),
 		TEST(the_card_comes_back),
 		TEST(a_card_comes_later),
+		TEST(a_card_that_is_not_ready_yet),
 		TEST(only_listed_cards_are_wanted),
 		TEST(cards_are_looked_for_after_a_loss),
 		TEST(reload_excludes_and_includes),
