@@ -62,6 +62,7 @@ void lease_destroy(struct lease_table *table, struct lease *lease) {
 		lease->scanout->lease = NULL;
 		TAILQ_REMOVE(&table->leases, lease, link);
 	}
+	free(lease->record);
 	free(lease);
 }
 

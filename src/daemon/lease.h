@@ -22,6 +22,7 @@ struct lease {
 	uint64_t generation;
 	struct identity holder;
 	char label[SCANOUT_LABEL_MAX + 1]; // may be empty
+	char *record;                      // of the state file, once printed: it never changes
 	TAILQ_ENTRY(lease) link;           // lease_table::leases
 };
 

@@ -132,10 +132,9 @@ static void add_u64(cJSON *object, const char *name, uint64_t value) {
 	cJSON_AddStringToObject(object, name, text);
 }
 
-static void add_lease(cJSON *leases, const struct lease *lease) {
+static char *print_lease(const struct lease *lease) {
 	const struct scanout *scanout = lease->scanout;
-	cJSON *object = cJSON_CreateObject();
-	cJSON_AddItemToArray(leases, object);
+	AUTO_JSON cJSON *object = cJSON_CreateObject();
 	cJSON_AddStringToObject(object, "scanout", scanout->id);
 	cJSON_AddNumberToObject(object, "lessee", lease->lessee);
 	add_u64(object, "generation", lease->generation);
@@ -153,6 +152,15 @@ static void add_lease(cJSON *leases, const struct lease *lease) {
 	cJSON_AddStringToObject(holder, "container", lease->holder.container);
 	cJSON_AddStringToObject(holder, "engine", lease->holder.engine);
 	cJSON_AddStringToObject(holder, "unit", lease->holder.unit);
+	return cJSON_PrintUnformatted(object);
+}
+
+/* Printed once: a grant must not cost more the more leases there are. */
+static void add_lease(cJSON *leases, struct lease *lease) {
+	if (!lease->record) {
+		lease->record = print_lease(lease);
+	}
+	cJSON_AddItemToArray(leases, cJSON_CreateRaw(lease->record));
 }
 
 char *state_print(const struct manager *manager) {
@@ -161,7 +169,7 @@ char *state_print(const struct manager *manager) {
 	add_u64(root, "generation", manager->leases.last_generation);
 	cJSON *cards = cJSON_AddArrayToObject(root, "cards");
 	const struct card *card;
-	const struct lease *lease;
+	struct lease *lease;
 	TAILQ_FOREACH (card, &manager->cards, link) {
 		cJSON *object = cJSON_CreateObject();
 		cJSON_AddItemToArray(cards, object);

@@ -69,6 +69,7 @@ static void is_read_as_written(void **unused) {
 	assert_int_equal(lease->holder.pid, 812);
 	assert_string_equal(lease->holder.unit, "libpod-0123.scope");
 	state_finish(&state);
+	free(t.lease.record);
 }
 
 static void torn_files_are_refused(void **unused) {
@@ -82,6 +83,7 @@ static void torn_files_are_refused(void **unused) {
 		assert_null(state.cards);
 		assert_int_equal(state.n_cards, 0);
 	}
+	free(t.lease.record);
 }
 
 static void foreign_files_are_refused(void **unused) {
@@ -124,6 +126,7 @@ static void wrong_values_are_refused(void **unused) {
 		struct state state = {0};
 		assert_true(state_parse(&state, changed) < 0);
 	}
+	free(t.lease.record);
 }
 
 static void a_file_that_cannot_be_written_is_no_harm(void **unused) {
@@ -147,6 +150,7 @@ static void a_file_that_cannot_be_written_is_no_harm(void **unused) {
 	state_init(&t.manager.state, directory); // it is gone
 	state_save(&t.manager.state, &t.manager);
 	state_finish(&t.manager.state);
+	free(t.lease.record);
 }
 
 int main(void) {
