@@ -32,7 +32,7 @@ endif
 
 # `make` itself says what is missing instead of failing in the compiler. The commands for a fresh
 # machine install it first.
-fresh := deps help clean uninstall demo check check-unit check-vm bench lint format format-check
+fresh := deps help clean uninstall demo check check-unit check-vm fuzz bench lint format format-check
 ifneq ($(filter-out $(fresh),$(or $(MAKECMDGOALS),all)),)
 ifneq ($(shell pkg-config --exists $(PKGS) 2>/dev/null && echo yes),yes)
 $(error Development packages are missing ($(PKGS)). Type: make deps)
@@ -107,6 +107,38 @@ $(B)/san/scanoutctl: $(call san_o,src/ctl/*.c $(place_c) src/common/*.c)
 	$(call say,LINK)
 	$(Q)$(CC) $(san_CFLAGS) -o $@ $^ $(LIBS_ctl)
 
+# What the tests of the seat start: with the sanitizers, but for what is preloaded into others.
+$(B)/san/scanout-run: $(call san_o,src/run/*.c src/seat/*.c src/link/*.c src/common/*.c)
+	$(call say,LINK)
+	$(Q)$(CC) $(san_CFLAGS) -o $@ $^ $(LIBS_ctl)
+
+$(B)/san/seat_server: $(B)/san/tests/seat/seat_server.o $(call san_o,src/seat/*.c src/common/*.c)
+	$(call say,LINK)
+	$(Q)$(CC) $(san_CFLAGS) -o $@ $^ $(LIBS_ctl)
+
+$(B)/san/fake_scanoutd: $(B)/san/tests/seat/fake_scanoutd.o $(call san_o,src/common/*.c)
+	$(call say,LINK)
+	$(Q)$(CC) $(san_CFLAGS) -o $@ $^ $(LIBS_ctl)
+
+$(B)/san/fake_lease.so: tests/seat/fake_lease.c
+	$(call say,LINK)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPP) $(PKG_CFLAGS) $(WARN) $(CFLAGS) -fPIC -shared -o $@ $<
+
+seat_tests := $(B)/san/scanout-run $(B)/san/seat_server $(B)/san/fake_scanoutd $(B)/san/fake_lease.so \
+	$(B)/libscanout-preload.so
+seat_env := SEAT_SERVER=$(B)/san/seat_server SCANOUT_RUN=$(B)/san/scanout-run \
+	FAKE_SCANOUTD=$(B)/san/fake_scanoutd FAKE_LEASE=$(B)/san/fake_lease.so \
+	SCANOUT_PRELOAD=$(B)/libscanout-preload.so
+
+FUZZERS := login1 seatd weston_launch
+FUZZ_SECONDS ?= 10
+$(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/harness.c $(wildcard src/seat/*.c src/common/*.c)
+	$(call say,FUZZ)
+	@mkdir -p $(@D)
+	$(Q)clang $(CPP) -MF $@.d -Itests/fuzz $(PKG_CFLAGS) -O1 -g -fsanitize=fuzzer,address,undefined \
+		-o $@ $^ $(LIBS_ctl)
+
 $(B)/san/%.o: %.c Makefile
 	$(call say,CC)
 	@mkdir -p $(@D)
@@ -176,7 +208,7 @@ stage: all $(GUEST:%=$(B)/guest/%)
 	@install -D -m 755 -t $(B)/stage/usr/lib/scanoutd-tests $(GUEST:%=$(B)/guest/%)
 
 # The commands below work on a fresh machine: packages first, then make again, which finds them.
-.PHONY: deps demo check check-unit check-vm bench
+.PHONY: deps demo check check-unit check-vm fuzz bench
 deps:
 	@tests/deps.sh check
 
@@ -193,15 +225,21 @@ check:
 check-unit:
 	@tests/deps.sh check
 	@$(MAKE) --no-print-directory units
-	@SCANOUTCTL=$(B)/san/scanoutctl tests/unit.sh $(units) tests/bus/test_ctl.py
+	@SCANOUTCTL=$(B)/san/scanoutctl $(seat_env) tests/unit.sh $(units) tests/bus/test_ctl.py \
+		$(wildcard tests/seat/test_*.py)
 
 .PHONY: units
-units: $(units) $(B)/san/scanoutd-fake $(B)/san/scanoutctl
+units: $(units) $(B)/san/scanoutd-fake $(B)/san/scanoutctl $(seat_tests)
 
 check-vm:
 	@tests/deps.sh check
 	@$(MAKE) --no-print-directory stage
 	@tests/vm/run.py --stage $(B)/stage --out $(B)/vm $(T)
+
+fuzz:
+	@tests/deps.sh check
+	@$(MAKE) --no-print-directory $(FUZZERS:%=$(B)/fuzz/fuzz_%)
+	@tests/fuzz.sh $(B)/fuzz $(FUZZ_SECONDS) $(FUZZERS)
 
 bench:
 	@tests/deps.sh check
@@ -231,6 +269,7 @@ help:
 	@echo 'make install    PREFIX=/usr/local DESTDIR='
 	@echo 'make demo       six containers on six outputs in an emulated VM; N=16 for all'
 	@echo 'make check      all tests; check-unit and check-vm T=name are parts'
+	@echo 'make fuzz        a few seconds of garbage for each protocol of the seat'
 	@echo 'make bench      measure in the emulated VM'
 	@echo 'make lint format format-check deps uninstall clean'
 

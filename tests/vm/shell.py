@@ -18,6 +18,8 @@ CHEAP = {"Ciphers": "aes128-gcm@openssh.com", "KexAlgorithms": "curve25519-sha25
 class GuestError(Exception):
     """The guest, or a command in it, did not do what was asked."""
 
+ATTEMPTS = 5
+
 
 @dataclass(frozen=True)
 class Result:
@@ -56,16 +58,23 @@ class Shell:
                     "LogLevel": "ERROR", "User": "root", **CHEAP}
         for name, value in settings.items():
             self.options += ["-o", f"{name}={value}"]
-        # The connection lives as long as its first command, `cat`, which ends when this process
-        # does, however it does: the pipe is closed.
-        self.master = subprocess.Popen(
+        # A guest that is starved of CPU may take the connection and drop it again.
+        for attempt in range(ATTEMPTS):
+            self.master, self.keeper = self.connect()
+            if self.keeper:
+                return
+            self.master.stdin.close()
+            told = text(self.master.stderr.read()).strip()
+            self.master.wait()
+        raise GuestError(self.why_dead() or f"no ssh connection to the guest: {told}")
+
+    def connect(self) -> tuple[subprocess.Popen, str]:
+        """The connection lives as long as its first command, `cat`, which ends when this process
+        does, however it does: the pipe is closed."""
+        master = subprocess.Popen(
             ["ssh", "-M", *self.options, "127.0.0.1", wrapped(["cat"])],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        self.keeper = text(self.master.stdout.readline()).strip()
-        if not self.keeper:
-            self.master.stdin.close()
-            raise GuestError(self.why_dead() or "no ssh connection to the guest: "
-                             + text(self.master.stderr.read()).strip())
+        return master, text(master.stdout.readline()).strip()
 
     def command(self, cmd: str | list) -> list[str]:
         # Should the connection be gone, fail: left to itself, ssh would open another.

@@ -1,0 +1,220 @@
+"""Unpatched desktops from Debian's packages, in containers, as a uid that nobody knows, each on a
+scanout of its own.
+
+A container sees the guest socket and a card node that it may look at but not open. What a
+desktop's client draws has a colour of its own, by which the host tells the heads apart.
+"""
+
+
+from machine import wait_until
+from scanouts import rows, start_daemon, wait_all_free, wait_blank, wait_state
+
+MACHINE = dict(set="desktops", deadline=1500)
+setup = start_daemon
+
+PODMAN = ("podman run --rm --network none --log-driver none --user 4711:4711 "
+          "-v /run/scanoutd/guest:/run/scanoutd/guest --device /dev/dri/card0:/dev/dri/card0:m "
+          "--tmpfs /run/systemd:rw,mode=1777 --tmpfs /run/udev:rw,mode=1777 "
+          "--tmpfs /tmp:rw,mode=1777 -e HOME=/tmp {options} --name {name} --rootfs /:O "
+          "scanout-run --label {name} {run} -- {command}")
+FOOT = "foot -o colors.background={colour} -o colors.foreground=ffffff sh -c 'while :; do date; sleep 1; done'"
+XTERM = "xterm -bg '#{colour}' -geometry 100x40 -e sh -c 'while :; do date; sleep 1; done'"
+SHM = "weston-simple-shm"
+MUTTER = "dbus-run-session -- mutter --wayland --display-server --no-x11 -- {foot}"
+
+# options of podman, of scanout-run, the command; {client} is started when the desktop is there.
+DESKTOPS = {
+    "mutter": dict(run="--size 1280x1024", command=MUTTER, size=(1280, 1024)),
+    "sway": dict(run="--size 1280x720", command="sway -c /etc/sway.test/{colour}",
+                 size=(1280, 720)),
+    "swaylogind": dict(run="--seat logind", command="sway -c /etc/sway.test/{colour}"),
+    # foot wants an input device to be there, so weston gets one of its own clients.
+    "weston": dict(run="--seat weston-launch --size 1024x768", client=SHM, size=(1024, 768),
+                   command="weston --idle-time=0 --use-pixman --continue-without-input"),
+    "westonlogind": dict(run="--seat logind", client=SHM,
+                         command="weston --idle-time=0 --use-pixman --continue-without-input"),
+    "cage": dict(run="", options="-e WLR_RENDERER=pixman", command="cage -- {foot}"),
+    "xorg": dict(run="--size 1280x1024", command="Xorg :1 -seat scanout3 -nolisten tcp -masterfd @FD@",
+                 client=XTERM, size=(1280, 1024)),
+}
+COLOURS = dict(zip(DESKTOPS, ("c02020", "20c020", "2020c0", "c0c020", "c020c0", "20c0c0",
+                              "c07020")))
+
+
+def share(picture, colour: str) -> float:
+    """How much of a picture is of about this colour."""
+    want = [int(colour[i:i + 2], 16) for i in (0, 2, 4)]
+    small = picture.convert("RGB").resize((160, 100), 0)
+    near = sum(all(abs(a - b) < 24 for a, b in zip(pixel, want)) for pixel in small.getdata())
+    return near / (160 * 100)
+
+
+def differs(a, b) -> float:
+    """How much of two pictures of one size differs."""
+    if a.size != b.size:
+        return 0
+    small = [p.convert("L").resize((160, 100), 0) for p in (a, b)]
+    return sum(abs(x - y) > 24 for x, y in zip(*(p.getdata() for p in small))) / (160 * 100)
+
+
+class Desktop:
+    """A container with a desktop on a scanout."""
+
+    def __init__(self, vm, name: str):
+        self.vm, self.name, self.colour = vm, name, COLOURS[name]
+        spec = DESKTOPS[name]
+        self.size = spec.get("size")
+        self.client = spec.get("client")
+        fill = dict(colour=self.colour, foot=FOOT.format(colour=self.colour))
+        vm.run("mkdir -p /etc/sway.test && cat > /etc/sway.test/" + self.colour,
+               input=f"exec {fill['foot']}\n".encode())
+        self.process = vm.spawn("exec " + PODMAN.format(
+            name=name, options=spec.get("options", ""), run=spec["run"],
+            command=spec["command"].format(**fill)))
+        self.row = None
+        self.client_process = None
+
+    def told(self) -> str:
+        client = self.client_process.err if self.client_process else ""
+        return f"{self.name}: {self.process.out}{self.process.err}{client}"
+
+    def wait_picture(self, timeout: float = 90):
+        """Until the host sees the client's colour on the scanout's head."""
+        def leased():
+            assert self.process.poll() is None, self.told()
+            self.row = next((r for r in rows(self.vm).values() if r["label"] == self.name), None)
+            return self.row
+        wait_until(leased, timeout, f"{self.name} has a scanout")
+        head = self.row["index"]
+        if self.client:
+            wait_until(self.is_listening, timeout, f"{self.name} listens for clients")
+            before = self.vm.capture(head)
+            self.start_client()
+
+        def shown():
+            assert self.process.poll() is None, self.told()
+            now = self.vm.capture(head)
+            if self.client == SHM:
+                return differs(before, now) > 0.02 and not self.vm.is_blank(head)
+            return share(now, self.colour) > 0.02
+        try:
+            wait_until(shown, timeout, f"{self.name}'s client is on head {head}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.told()}") from None
+
+    def is_listening(self) -> bool:
+        assert self.process.poll() is None, self.told()
+        return self.exec(f"test -S {self.socket}").rc == 0
+
+    @property
+    def socket(self) -> str:
+        if self.name == "xorg":
+            return "/tmp/.X11-unix/X1"
+        return "$(sed -zn s/^XDG_RUNTIME_DIR=//p /proc/$(pgrep -xo weston)/environ)/wayland-1"
+
+    def exec(self, command: str):
+        return self.vm.run(["podman", "exec", self.name, "sh", "-c", command], check=False)
+
+    def start_client(self):
+        """In the container, beside the desktop."""
+        client = self.client.format(colour=self.colour)
+        where = "DISPLAY=:1" if self.name == "xorg" else f"WAYLAND_DISPLAY={self.socket}"
+        self.client_process = self.vm.spawn(
+            ["podman", "exec", self.name, "sh", "-c",
+             f"export {where} XDG_RUNTIME_DIR=/tmp; exec {client}"])
+
+    def kill(self):
+        self.vm.run(["podman", "kill", "-s", "KILL", self.name], check=False)
+        self.process.wait(60)
+
+
+def check_alone(vm, desktops):
+    """Each colour is on its own head and on no other, and the picture has the asked size."""
+    pictures = {head: vm.capture(head) for head in range(vm.head_count)}
+    for desktop in desktops:
+        head = desktop.row["index"]
+        if desktop.size:
+            assert pictures[head].size == desktop.size, (desktop.name, pictures[head].size)
+        for other, picture in pictures.items():
+            there = share(picture, desktop.colour)
+            assert desktop.client == SHM or (there > 0.02) == (other == head), (desktop.name, head, other, there)
+
+
+def one(vm, name: str):
+    desktop = Desktop(vm, name)
+    desktop.wait_picture()
+    check_alone(vm, [desktop])
+    desktop.kill()
+    wait_state(vm, desktop.row["id"], "free")
+    wait_blank(vm, desktop.row["index"])
+
+
+def test_mutter(vm):
+    """mutter 43: takes its scanout, mode-sets the asked size, a client's window is on the head."""
+    one(vm, "mutter")
+
+
+def test_sway(vm):
+    """sway 1.7 through the seatd protocol, software rendering."""
+    one(vm, "sway")
+
+
+def test_sway_logind(vm):
+    """sway 1.7 through logind's interface."""
+    one(vm, "swaylogind")
+
+
+def test_weston(vm):
+    """weston 10 through the weston-launch protocol."""
+    one(vm, "weston")
+
+
+def test_weston_logind(vm):
+    """weston 10 through logind's interface."""
+    one(vm, "westonlogind")
+
+
+def test_cage(vm):
+    """cage 0.1 with a client."""
+    one(vm, "cage")
+
+
+def test_xorg(vm):
+    """Xorg's modesetting driver on -masterfd."""
+    one(vm, "xorg")
+
+
+def test_six_at_once(vm):
+    """Six desktops at the same time: each picture is on its own head and nowhere else. One that
+    is killed leaves a free, blank scanout and the others alone, and the same label gets the same
+    scanout again."""
+    desktops = [Desktop(vm, name) for name in
+                ("mutter", "sway", "weston", "westonlogind", "cage", "xorg")]
+    for desktop in desktops:
+        desktop.wait_picture(240)
+    check_alone(vm, desktops)
+    victim = desktops.pop(1)
+    victim.kill()
+    wait_state(vm, victim.row["id"], "free")
+    wait_blank(vm, victim.row["index"])
+    again = Desktop(vm, victim.name)
+    again.wait_picture(240)
+    assert again.row["id"] == victim.row["id"], (again.row, victim.row)
+    check_alone(vm, [*desktops, again])
+    for desktop in [*desktops, again]:
+        desktop.kill()
+    wait_all_free(vm)
+
+
+def test_not_found(vm):
+    """A command that is not there: 127, and no lease stays."""
+    said = vm.run(PODMAN.format(name="none", options="", run="", command="/no/such/desktop"),
+                  check=False, timeout=90)
+    assert said.rc == 127, said
+    assert all(r["state"] == "free" for r in rows(vm).values())
+
+
+for test in (test_mutter, test_sway, test_sway_logind, test_weston, test_weston_logind, test_cage,
+             test_xorg, test_not_found):
+    test.deadline = 240
+test_six_at_once.deadline = 600
