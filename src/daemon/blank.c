@@ -20,13 +20,18 @@ struct blank_job {
 	const struct card_ops *ops;
 	int fd;
 	struct card_objects objects;
+	uint32_t framebuffer; // 0, or to be dropped when it is not shown any more
 };
 
 static int handle_retry(sd_event_source *source, uint64_t usec, void *data);
 
 static int run(struct worker_job *job) {
 	struct blank_job *blank = (struct blank_job *)job;
-	return blank->ops->blank(blank->fd, &blank->objects);
+	int r = blank->ops->blank(blank->fd, &blank->objects);
+	if (r >= 0 && blank->framebuffer) {
+		blank->ops->drop(blank->fd, blank->framebuffer);
+	}
+	return r;
 }
 
 static void overdue(struct worker_job *job) {
@@ -43,6 +48,7 @@ static void done(struct worker_job *job, int result) {
 	struct blank_job *blank = (struct blank_job *)job;
 	struct manager *manager = blank->manager;
 	struct scanout *scanout = blank->scanout;
+	uint32_t framebuffer = blank->framebuffer;
 	free(blank);
 
 	if (result == -ECANCELED) { // the card is gone, and its scanouts with it
@@ -61,6 +67,9 @@ static void done(struct worker_job *job, int result) {
 			RETRY_USEC, 0, handle_retry, manager);
 	} else {
 		scanout->mode = (struct card_mode){0};
+		/* A takeover that came to nothing may have adopted one meanwhile: for next time. */
+		scanout->framebuffer =
+			scanout->framebuffer == framebuffer ? 0 : scanout->framebuffer;
 		scanout->freed = ++manager->n_freed;
 		manager_settle(manager, scanout); // excluded or unplugged in the meantime?
 	}
@@ -80,6 +89,7 @@ static void submit(struct manager *manager, struct scanout *scanout) {
 			.ops = scanout->card->ops,
 			.fd = scanout->card->fd,
 			.objects = scanout->objects,
+			.framebuffer = scanout->framebuffer,
 		};
 		if (worker_submit(scanout->card->worker, &blank->job) == 0) {
 			return;

@@ -101,6 +101,13 @@ struct card_ops {
 	int (*force_connect)(const char *device, const char *connector); // waits
 	/* Switches CRTC and planes off and checks that nothing is shown. */
 	int (*blank)(int fd, const struct card_objects *objects); // waits
+	/*
+	 * What the primary plane shows becomes a framebuffer of ours, and is shown as such: then
+	 * it stays when its owner goes. In `framebuffer` is the one of an earlier call, or 0, and
+	 * then the one to drop later. -ENOENT: nothing is shown.
+	 */
+	int (*adopt)(int fd, const struct card_objects *objects, uint32_t *framebuffer); // waits
+	int (*drop)(int fd, uint32_t framebuffer);                                       // waits
 	/* The mode that the CRTC shows now; zeros if it is off. */
 	int (*read_mode)(int fd, uint32_t crtc, struct card_mode *ret); // waits
 

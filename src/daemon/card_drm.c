@@ -224,6 +224,73 @@ static int drm_blank(int fd, const struct card_objects *objects) {
 	return crtc->buffer_id != 0 || crtc->mode_valid ? -EBUSY : 0;
 }
 
+static void close_handles(int fd, const drmModeFB2 *fb) {
+	for (int i = 0; i < 4; i++) {
+		bool closed = false;
+		for (int k = 0; k < i; k++) {
+			closed |= fb->handles[k] == fb->handles[i];
+		}
+		if (fb->handles[i] != 0 && !closed) {
+			drmCloseBufferHandle(fd, fb->handles[i]);
+		}
+	}
+}
+
+/* A second framebuffer on the same memory: one that its owner cannot remove. */
+static int copy_framebuffer(int fd, uint32_t id, uint32_t *ret) {
+	uint64_t modifiers[4] = {0};
+	drmModeFB2 *fb = drmModeGetFB2(fd, id);
+	if (!fb) {
+		return -errno;
+	}
+	for (int i = 0; i < 4 && fb->handles[i] != 0; i++) {
+		modifiers[i] = fb->modifier;
+	}
+	int r = drmModeAddFB2WithModifiers(fd, fb->width, fb->height, fb->pixel_format, fb->handles,
+			fb->pitches, fb->offsets,
+			fb->flags & DRM_MODE_FB_MODIFIERS ? modifiers : NULL, ret, fb->flags) < 0
+			? -errno
+			: 0;
+	close_handles(fd, fb);
+	drmModeFreeFB2(fb);
+	return r;
+}
+
+static int drm_drop(int fd, uint32_t framebuffer) {
+	return drmModeRmFB(fd, framebuffer) < 0 ? -errno : 0;
+}
+
+static int drm_adopt(int fd, const struct card_objects *objects, uint32_t *framebuffer) {
+	CLEANUP(cleanup_plane) drmModePlane *plane = drmModeGetPlane(fd, objects->planes[0]);
+	CLEANUP(cleanup_crtc) drmModeCrtc *crtc = drmModeGetCrtc(fd, objects->crtc);
+	uint32_t copy;
+	if (!plane || !crtc) {
+		return -errno;
+	}
+	if (plane->fb_id == 0 || !crtc->mode_valid) {
+		return -ENOENT;
+	}
+	if (plane->fb_id == *framebuffer) {
+		return 0;
+	}
+	int r = copy_framebuffer(fd, plane->fb_id, &copy);
+	if (r < 0) {
+		return r;
+	}
+	if (drmModeSetPlane(fd, objects->planes[0], objects->crtc, copy, 0, 0, 0,
+		    crtc->mode.hdisplay, crtc->mode.vdisplay, crtc->x << 16, crtc->y << 16,
+		    (uint32_t)crtc->mode.hdisplay << 16, (uint32_t)crtc->mode.vdisplay << 16) < 0) {
+		r = -errno;
+		drm_drop(fd, copy);
+		return r;
+	}
+	if (*framebuffer != 0) {
+		drm_drop(fd, *framebuffer);
+	}
+	*framebuffer = copy;
+	return 0;
+}
+
 static int drm_read_mode(int fd, uint32_t id, struct card_mode *ret) {
 	CLEANUP(cleanup_crtc) drmModeCrtc *crtc = drmModeGetCrtc(fd, id);
 	if (!crtc) {
@@ -266,6 +333,8 @@ const struct card_ops card_drm_ops = {
 	.snapshot = drm_snapshot,
 	.force_connect = drm_force_connect,
 	.blank = drm_blank,
+	.adopt = drm_adopt,
+	.drop = drm_drop,
 	.read_mode = drm_read_mode,
 	.create_lease = drm_create_lease,
 	.revoke_lease = drmModeRevokeLease,

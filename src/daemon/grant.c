@@ -11,6 +11,7 @@
 #include "manager.h"
 #include "policy.h"
 #include "reaper.h"
+#include "takeover.h"
 
 static enum refusal_code refuse_silent(const struct card *card, struct refusal *refusal) {
 	return refusal_set(refusal, REFUSAL_DEVICE_BUSY,
@@ -145,22 +146,47 @@ static void reconcile(struct manager *manager) {
 }
 
 static enum refusal_code may_have(struct manager *manager, const struct wish *wish,
-	const struct identity *identity, bool queued, struct refusal *refusal) {
+	const struct identity *identity, bool queued, struct lease **ret_old,
+	struct refusal *refusal) {
 	unsigned held = lease_count_held(&manager->leases, identity) +
 			queue_count(&manager->queue, identity) - queued;
-	if (policy_check_request(&manager->config, identity, held, refusal) != REFUSAL_NONE) {
-		return refusal->code;
-	}
 	struct lease *same = wish->label[0] != '\0'
 				     ? lease_find_label(&manager->leases, identity, wish->label)
 				     : NULL;
-	if (same) {
+	*ret_old = wish->takeover ? same : NULL;
+	held -= *ret_old ? 1 : 0; // it goes
+	if (policy_check_request(&manager->config, identity, held, refusal) != REFUSAL_NONE) {
+		return refusal->code;
+	}
+	if (*ret_old && wish->scanout[0] != '\0' && strcmp(wish->scanout, same->scanout->id) != 0) {
+		return refusal_set(refusal, REFUSAL_BUSY,
+			"The label '%s' is on %s: a takeover is of that one. Leave 'scanout' out.",
+			wish->label, same->scanout->id);
+	}
+	if (same && !*ret_old) {
 		return refusal_set(refusal, REFUSAL_BUSY,
 			"You hold %s with the label '%s' already. Release it, close its fd, or use "
-			"another label.",
+			"another label, or ask with 'takeover'.",
 			same->scanout->id, wish->label);
 	}
 	return REFUSAL_NONE;
+}
+
+/* The scanout whose picture stands for this request. */
+static struct scanout *find_ready(
+	struct manager *manager, const struct wish *wish, const struct identity *identity) {
+	struct card *card;
+	struct scanout *scanout;
+	TAILQ_FOREACH (card, &manager->cards, link) {
+		TAILQ_FOREACH (scanout, &card->scanouts, link) {
+			if (wish->takeover && scanout->takeover == TAKEOVER_READY &&
+				strcmp(scanout->last_label, wish->label) == 0 &&
+				identity_same_holder(&scanout->last_holder, identity)) {
+				return scanout;
+			}
+		}
+	}
+	return NULL;
 }
 
 static int pick_objects(struct scanout *scanout) {
@@ -226,17 +252,25 @@ enum refusal_code grant_lease(struct manager *manager, const struct wish *wish,
 			"back.");
 	}
 	reconcile(manager);
-	if (may_have(manager, wish, identity, queued, refusal) != REFUSAL_NONE) {
+	struct lease *old;
+	if (may_have(manager, wish, identity, queued, &old, refusal) != REFUSAL_NONE) {
 		return refusal->code;
 	}
+	if (old) {
+		takeover_advance(manager, old);
+		*ret_drains = true;
+		return refusal_set(refusal, REFUSAL_BUSY, "The old lease is being taken over.");
+	}
+	scanout = find_ready(manager, wish, identity);
 	enum refusal_code code =
-		wish->scanout[0] != '\0'
+		scanout ? REFUSAL_NONE
+		: wish->scanout[0] != '\0'
 			? choose_named(manager, wish, &scanout, ret_drains, refusal)
 			: choose(manager, wish, &scanout, ret_drains, refusal);
 	if (code != REFUSAL_NONE) {
 		return code;
 	}
-	if (pick_objects(scanout) < 0) {
+	if (scanout->takeover != TAKEOVER_READY && pick_objects(scanout) < 0) {
 		return refusal_set(refusal, REFUSAL_NO_FREE,
 			"No CRTC and primary plane is left for %s. Release a scanout of %s.",
 			scanout->id, scanout->card->device);
@@ -245,6 +279,7 @@ enum refusal_code grant_lease(struct manager *manager, const struct wish *wish,
 		return refusal->code;
 	}
 
+	scanout->takeover = TAKEOVER_NONE;
 	manager_set_state(manager, scanout, SCANOUT_LEASED, "");
 	/* Before the answer: whoever has a lease has a name after a restart, too. */
 	state_save(&manager->state, manager);

@@ -8,6 +8,7 @@ const char *lease_end_reason_name(enum lease_end_reason reason) {
 	static const char *const names[] = {
 		[LEASE_RELEASED] = "released",
 		[LEASE_REVOKED] = "revoked",
+		[LEASE_TAKEOVER] = "takeover",
 		[LEASE_CLOSED] = "closed",
 		[LEASE_UNPLUGGED] = "unplugged",
 		[LEASE_DEVICE_GONE] = "device-gone",
@@ -45,6 +46,7 @@ void lease_adopt(struct lease_table *table, struct lease *lease, struct scanout 
 	}
 	scanout->lease = lease;
 	scanout->generation = generation;
+	scanout->last_holder = lease->holder;
 	snprintf(scanout->last_label, sizeof(scanout->last_label), "%s", lease->label);
 	TAILQ_INSERT_TAIL(&table->leases, lease, link);
 }

@@ -11,6 +11,7 @@
 enum lease_end_reason {
 	LEASE_RELEASED, // its holder asked
 	LEASE_REVOKED,  // an admin asked
+	LEASE_TAKEOVER, // replaced by a new one of its holder
 	LEASE_CLOSED,   // the last copy of the fd was closed
 	LEASE_UNPLUGGED,
 	LEASE_DEVICE_GONE,
@@ -54,7 +55,7 @@ struct lease *lease_find_lessee(
 	const struct lease_table *table, const struct card *card, uint32_t lessee);
 unsigned lease_count_held(const struct lease_table *table, const struct identity *holder);
 
-/* "released", "revoked", "closed", "unplugged", "device-gone". */
+/* "released", "revoked", "takeover", "closed", "unplugged", "device-gone". */
 const char *lease_end_reason_name(enum lease_end_reason reason);
 
 #endif

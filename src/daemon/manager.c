@@ -14,6 +14,7 @@
 #include "log.h"
 #include "policy.h"
 #include "reaper.h"
+#include "takeover.h"
 #include "worker.h"
 
 /* How long the end of the process waits for a worker that hangs in the kernel. */
@@ -195,7 +196,8 @@ int manager_end_lease(struct manager *manager, struct lease *lease, enum lease_e
 
 	/* Only released and revoked leases are still in the kernel; the caller has reconciled, so
 	 * the id is this lease's. -ENOENT: the holder closed it in this very moment. */
-	if (reason == LEASE_RELEASED || reason == LEASE_REVOKED || reason == LEASE_UNPLUGGED) {
+	if (reason == LEASE_RELEASED || reason == LEASE_REVOKED || reason == LEASE_UNPLUGGED ||
+		reason == LEASE_TAKEOVER) {
 		int r = lease->lessee
 				? scanout->card->ops->revoke_lease(scanout->card->fd, lease->lessee)
 				: -ENODATA; // after a restart without state: which one is it?
@@ -209,7 +211,10 @@ int manager_end_lease(struct manager *manager, struct lease *lease, enum lease_e
 	log_object(LOG_INFO, scanout, "Lease ended: %s", lease_end_reason_name(reason));
 	lease_destroy(&manager->leases, lease);
 	state_save(&manager->state, manager);
-	if (reason != LEASE_DEVICE_GONE) {
+	if (reason == LEASE_TAKEOVER) {
+		takeover_hand_over(manager, scanout);
+	} else if (reason != LEASE_DEVICE_GONE) {
+		scanout->takeover = TAKEOVER_NONE;
 		blank_scanout(manager, scanout);
 	}
 	if (manager->observer) {

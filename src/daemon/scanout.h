@@ -7,6 +7,7 @@
 #include <sys/queue.h>
 
 #include "card.h"
+#include "identity.h"
 
 #define SCANOUT_LABEL_MAX 64
 
@@ -19,6 +20,16 @@ enum scanout_state {
 	SCANOUT_STUCK,    // blanking fails or waits for a lock that somebody holds
 	SCANOUT_EXCLUDED, // by Exclude=
 	SCANOUT_ABSENT,   // the host has not connected it, and ForceConnect=no
+};
+
+/* How far a takeover is; see takeover.h. */
+enum scanout_takeover {
+	TAKEOVER_NONE,
+	TAKEOVER_ADOPTING, // the worker makes the picture ours
+	TAKEOVER_ADOPTED,  // the old lease may end
+	TAKEOVER_FAILED,   // … and the picture with it
+	TAKEOVER_CHECKING, // it has ended; the worker looks once more
+	TAKEOVER_READY,    // for who has the last label and holder
 };
 
 struct scanout {
@@ -35,7 +46,11 @@ struct scanout {
 	struct card_objects objects; // of the lease, or being blanked
 	struct card_mode mode;       // what it showed when last looked at
 
+	enum scanout_takeover takeover;
+	uint32_t framebuffer; // ours, adopted for a takeover; dropped when blanked
+
 	char last_label[SCANOUT_LABEL_MAX + 1];
+	struct identity last_holder;
 	uint64_t freed; // a counter: the least recently freed one is the best to reuse
 
 	struct sd_event_source *retry; // of a blanking that failed

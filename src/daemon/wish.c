@@ -58,6 +58,16 @@ static int read_timeout(sd_bus_message *m, struct wish *wish, struct refusal *re
 	return 0;
 }
 
+static int read_takeover(sd_bus_message *m, struct wish *wish, struct refusal *refusal) {
+	int value; // sd-bus writes a 'b' into an int
+	int r = sd_bus_message_read(m, "b", &value);
+	if (r < 0) {
+		return r;
+	}
+	wish->takeover = value;
+	return 0;
+}
+
 static int read_spare(sd_bus_message *m, struct wish *wish, struct refusal *refusal) {
 	int value; // sd-bus writes a 'b' into an int
 	int r = sd_bus_message_read(m, "b", &value);
@@ -79,7 +89,7 @@ static const struct {
 	{"width", "u", NULL},
 	{"height", "u", NULL},
 	{"refresh", "u", NULL},
-	{"takeover", "b", NULL},
+	{"takeover", "b", read_takeover},
 	{"linger", "t", NULL},
 };
 
@@ -165,6 +175,10 @@ int wish_read(sd_bus_message *m, struct wish *ret, struct refusal *refusal) {
 	}
 	if (r < 0) {
 		return r;
+	}
+	if (wish.takeover && wish.label[0] == '\0') {
+		refuse(refusal, "'takeover' is of a lease with a label: give that as 'label'.");
+		return 0;
 	}
 	*ret = wish;
 	return sd_bus_message_exit_container(m);

@@ -16,6 +16,7 @@ struct wish {
 	char scanout[64];                  // an id; empty = any
 	char label[SCANOUT_LABEL_MAX + 1]; // empty = none
 	uint64_t timeout_usec;             // how long to wait for one; 0 = not at all
+	bool takeover;                     // instead of the lease with this label
 	bool spare;                        // an empty lease, too
 };
 

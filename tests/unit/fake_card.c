@@ -28,6 +28,7 @@ struct fake_card {
 	char device[64];
 	struct card_snapshot topology;
 	uint64_t crtc_picture[CARD_MAX_OBJECTS], plane_picture[CARD_MAX_OBJECTS]; // 0 = blank
+	bool adopted[CARD_MAX_OBJECTS];
 	bool present;
 	int master_peer;                                   // -1: not open
 	ino_t master;                                      // the inode of the other end
@@ -52,7 +53,7 @@ static struct {
 	unsigned n_events;
 	bool lost, quiet;
 	uint64_t last_picture;
-	unsigned n_seen, n_torn;
+	unsigned n_seen, n_torn, n_adopted;
 	enum fake_op before_op;
 	void (*before)(void *data);
 	void *before_data;
@@ -321,6 +322,15 @@ static bool is_known(const struct card_snapshot *t, uint32_t object) {
 	return false;
 }
 
+/* Whether the CRTC's picture is the daemon's own. */
+static bool *find_adopted(struct fake_card *card, uint32_t crtc) {
+	unsigned i = 0;
+	while (i + 1 < card->topology.n_crtcs && card->topology.crtcs[i] != crtc) {
+		i++;
+	}
+	return &card->adopted[i];
+}
+
 static int fake_blank(int fd, const struct card_objects *objects) {
 	int r = enter(FAKE_BLANK);
 	struct fake_card *card = find_master(fd);
@@ -334,8 +344,30 @@ static int fake_blank(int fd, const struct card_objects *objects) {
 		reap(card);
 		fake.n_torn += is_leased(card, objects->crtc);
 		show(card, objects, 0);
+		*find_adopted(card, objects->crtc) = false;
 	}
 	return leave(r);
+}
+
+/* The picture stays as it is. */
+static int fake_adopt(int fd, const struct card_objects *objects, uint32_t *framebuffer) {
+	int r = enter(FAKE_ADOPT);
+	struct fake_card *card = find_master(fd);
+	if (r == 0 && !card->present) {
+		r = -ENODEV;
+	}
+	if (r == 0) {
+		fake.n_adopted += *framebuffer == 0;
+		*framebuffer = objects->crtc + 1000;
+		*find_adopted(card, objects->crtc) = true;
+	}
+	return leave(r);
+}
+
+static int fake_drop(int fd, uint32_t framebuffer) {
+	lock();
+	fake.n_adopted--;
+	return leave(0);
 }
 
 static int fake_read_mode(int fd, uint32_t crtc, struct card_mode *ret) {
@@ -407,7 +439,10 @@ static int add_lessee(struct fake_card *card, const struct card_objects *objects
 	if (objects) {
 		lessee->objects = *objects;
 		/* The holder draws at once. */
-		fake.n_seen += show(card, objects, ++fake.last_picture);
+		bool *adopted = find_adopted(card, objects->crtc);
+		unsigned n = show(card, objects, ++fake.last_picture);
+		fake.n_seen += *adopted ? 0 : n; // else it is meant to be seen
+		*adopted = false;
 	}
 	TAILQ_INSERT_TAIL(&card->lessees, lessee, link);
 	if (!fake.quiet) {
@@ -478,6 +513,8 @@ const struct card_ops fake_card_ops = {
 	.snapshot = fake_snapshot,
 	.force_connect = fake_force_connect,
 	.blank = fake_blank,
+	.adopt = fake_adopt,
+	.drop = fake_drop,
 	.read_mode = fake_read_mode,
 	.create_lease = fake_create_lease,
 	.revoke_lease = fake_revoke_lease,
@@ -487,7 +524,7 @@ const struct card_ops fake_card_ops = {
 void fake_init(void) {
 	TAILQ_INIT(&fake.cards);
 	memset(fake.gates, 0, sizeof(fake.gates));
-	fake.n_events = fake.n_seen = fake.n_torn = 0;
+	fake.n_events = fake.n_seen = fake.n_torn = fake.n_adopted = 0;
 	fake.lost = fake.quiet = false;
 	fake.before = NULL;
 	fake.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
@@ -633,6 +670,13 @@ void fake_lose_events(void) {
 
 void fake_set_quiet(bool quiet) {
 	fake.quiet = quiet;
+}
+
+unsigned fake_n_adopted(void) {
+	lock();
+	unsigned n = fake.n_adopted;
+	unlock();
+	return n;
 }
 
 unsigned fake_n_seen(void) {

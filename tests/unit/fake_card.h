@@ -23,6 +23,7 @@ enum fake_op {
 	FAKE_SNAPSHOT,
 	FAKE_FORCE_CONNECT,
 	FAKE_BLANK,
+	FAKE_ADOPT,
 	FAKE_READ_MODE,
 	FAKE_CREATE,
 	FAKE_REVOKE,
@@ -76,6 +77,8 @@ void fake_set_quiet(bool quiet);
  * CRTC blanked while a lessee has it.
  */
 unsigned fake_n_seen(void);
+/* How many framebuffers the daemon has adopted and not dropped. */
+unsigned fake_n_adopted(void);
 unsigned fake_n_torn(void);
 
 #endif

@@ -20,7 +20,7 @@ MALFORMED = {
     "huge timeout": ("{'timeout': <uint64 18446744073709551615>}", "InvalidOption"),
     "spare of another type": ("{'spare': <'yes'>}", "InvalidOption"),
     "the same option twice": ("{'label': <'a'>, 'label': <'b'>}", "InvalidOption"),
-    "takeover, of a later version": ("{'takeover': <true>}", "InvalidOption"),
+    "takeover without a label": ("{'takeover': <true>}", "InvalidOption"),
     "linger, of a later version": ("{'linger': <uint64 1>}", "InvalidOption"),
     "width, of a later version": ("{'width': <uint32 640>}", "InvalidOption"),
     "path as id": ("{'scanout': <'/org/scanoutd/Scanout1/card0_2dVirtual_2d1'>}",

@@ -30,6 +30,9 @@ int lease_new_request(sd_bus *bus, const struct lease_wish *wish, sd_bus_message
 	if (r >= 0 && wish->label != NULL) {
 		r = sd_bus_message_append(call, "{sv}", "label", "s", wish->label);
 	}
+	if (r >= 0 && wish->takeover) {
+		r = sd_bus_message_append(call, "{sv}", "takeover", "b", 1);
+	}
 	if (r >= 0 && wish->timeout_usec != 0) {
 		r = sd_bus_message_append(call, "{sv}", "timeout", "t", wish->timeout_usec);
 	}

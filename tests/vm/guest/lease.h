@@ -11,6 +11,7 @@
 struct lease_wish {
 	const char *scanout;   // NULL: any
 	const char *label;     // NULL: none
+	bool takeover;         // instead of the own lease with that label
 	uint64_t timeout_usec; // how long to wait for a free scanout
 };
 

@@ -17,6 +17,7 @@ static const struct command {
 	{"flip", "N", "mode-set and flip N times", true, probe_flip},
 	{"flip-rate", "SECONDS", "flip as fast as the events come", true, probe_flip_rate},
 	{"hold", "", "show a filled picture until told to stop", false, probe_hold},
+	{"sit", "", "hold the lease and show nothing until told to stop", false, probe_sit},
 	{"peek", "", "what is left of the previous picture", false, probe_peek},
 	{"errno-after-release", "", "show, wait for a line, try again", false,
 		probe_errno_after_release},
@@ -39,6 +40,7 @@ static int print_usage(void) {
 	      "  --request              on one that it requests\n"
 	      "  --scanout ID           of that scanout; storm takes several\n"
 	      "  --label LABEL          with that label\n"
+	      "  --takeover             instead of our lease with that label\n"
 	      "  --timeout SECONDS      waiting so long for it\n"
 	      "  --card PATH            on a card, as its master\n"
 	      "  --connector NAME       and on that connector\n"
@@ -73,6 +75,9 @@ static bool parse_option(struct probe *probe, int option) {
 	case 't':
 		ok = args_number(optarg, 86400, &number);
 		probe->wish.timeout_usec = number * 1000000;
+		break;
+	case 'o':
+		probe->wish.takeover = true;
 		break;
 	case 'c':
 		probe->card = optarg;
@@ -114,6 +119,7 @@ static bool parse_options(struct probe *probe, int argc, char **argv) {
 		{"request", no_argument, NULL, 'r'},
 		{"scanout", required_argument, NULL, 's'},
 		{"label", required_argument, NULL, 'l'},
+		{"takeover", no_argument, NULL, 'o'},
 		{"timeout", required_argument, NULL, 't'},
 		{"card", required_argument, NULL, 'c'},
 		{"connector", required_argument, NULL, 'k'},

@@ -63,6 +63,7 @@ int probe_objects(const struct probe *probe);
 int probe_flip(const struct probe *probe);
 int probe_flip_rate(const struct probe *probe);
 int probe_hold(const struct probe *probe);
+int probe_sit(const struct probe *probe);
 int probe_peek(const struct probe *probe);
 int probe_errno_after_release(const struct probe *probe);
 int probe_storm(const struct probe *probe);

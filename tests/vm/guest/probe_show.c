@@ -133,3 +133,24 @@ int probe_hold(const struct probe *probe) {
 	probe_close(&output);
 	return r;
 }
+
+int probe_sit(const struct probe *probe) {
+	AUTO_CLOSE int stop_fd = stop_open();
+	AUTO_JSON cJSON *json = NULL;
+	struct probe_output output;
+	int r;
+
+	if (stop_fd < 0) {
+		return probe_failed(stop_fd, "watch for signals");
+	}
+	r = probe_open(probe, &output);
+	if (r < 0) {
+		return r;
+	}
+	json = probe_describe(&output);
+	cJSON_AddTrueToObject(json, "ready");
+	report_line(json);
+	r = stop_wait(stop_fd);
+	probe_close(&output);
+	return r;
+}

@@ -1,0 +1,22 @@
+/* A lease replaced by a new one of the same holder and label, with the picture standing. */
+#ifndef SCANOUTD_TAKEOVER_H
+#define SCANOUTD_TAKEOVER_H
+
+#include <stdbool.h>
+
+struct lease;
+struct manager;
+struct scanout;
+
+/*
+ * One step of the way. First the worker makes the picture ours, then the old lease ends, then the
+ * worker looks again, since the old holder may have shown another one until then. Each step that
+ * is over serves the queue, where the request for the new lease waits. A lessee that keeps the
+ * worker waiting costs the picture: then the scanout is blanked as after any other lease.
+ */
+void takeover_advance(struct manager *manager, struct lease *old);
+
+/* The old lease has ended: looks again, or blanks. */
+void takeover_hand_over(struct manager *manager, struct scanout *scanout);
+
+#endif

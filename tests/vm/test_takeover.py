@@ -1,0 +1,113 @@
+"""A new request replaces the old lease of its holder, and the picture stands."""
+
+import json
+import threading
+
+import heads
+from machine import wait_until
+from scanouts import OPEN, PROBE, hold, row, rows, start_daemon, wait_all_free, wait_blank
+
+setup = start_daemon
+ORANGE, BLUE = (0xff, 0x88, 0x00), (0x00, 0x44, 0xff)
+
+
+class Watch:
+    """Captures a head again and again, as fast as it can be captured."""
+
+    def __init__(self, vm, head: int):
+        self.vm, self.head = vm, head
+        self.seen: list[tuple] = []  # the colours in the middle, None for a blank head
+        self.error: Exception | None = None
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self._watch, daemon=True)
+        self.thread.start()
+
+    def _watch(self):
+        try:
+            while not self.stop.is_set():
+                picture = self.vm.capture(self.head)
+                width, height = picture.size
+                blank = heads.is_placeholder(picture)
+                self.seen.append(None if blank else picture.getpixel((width // 2, height // 2)))
+        except Exception as error:
+            self.error = error
+
+    def wait(self, n: int):
+        """Until it has captured so many more pictures."""
+        want = len(self.seen) + n
+        wait_until(lambda: self.error or len(self.seen) >= want, 30, f"{n} more captures")
+
+    def end(self) -> list[tuple]:
+        self.stop.set()
+        self.thread.join(20)
+        if self.error:
+            raise self.error
+        return self.seen
+
+
+def take_over(vm, command: str):
+    process = vm.spawn(f"exec {PROBE} {command} --request --takeover --label desk {OPEN}")
+    ready = json.loads(process.readline(30))
+    assert ready.get("ready"), ready
+    return process, ready
+
+
+def test_picture_stands(vm):
+    """A desk's lease is taken over by one that draws nothing yet, and the old desk is killed: its
+    picture stands. That one is taken over by a third, which draws: at no moment is the head blank.
+    The ends are told as `takeover`."""
+    monitor = vm.spawn("exec scanoutctl monitor")
+    first, ready = hold(vm, "--label desk --fill ff8800")
+    scanout, head = ready["scanout"], ready["index"]
+    wait_until(lambda: not vm.is_blank(head), 5, "the first one's picture is there")
+    watch = Watch(vm, head)
+    watch.wait(5)
+    second, now = take_over(vm, "sit")
+    assert now["scanout"] == scanout and now["generation"] > ready["generation"], (ready, now)
+    watch.wait(5)
+    first.terminate("KILL")
+    watch.wait(10)
+    assert row(vm, scanout)["generation"] == now["generation"]
+    third, last = take_over(vm, "hold --fill 0044ff --mode 1920x1080")
+    assert last["scanout"] == scanout and last["generation"] > now["generation"], (now, last)
+    second.terminate("KILL")
+    watch.wait(10)
+    seen = watch.end()
+    changes = [c for i, c in enumerate(seen) if i == 0 or seen[i - 1] != c]
+    print(f"    {len(seen)} captures: {changes}")
+    assert changes == [ORANGE, BLUE], changes
+    wait_until(lambda: monitor.out.count("takeover") >= 2, 10, "monitor tells of both")
+    third.terminate()
+    wait_all_free(vm)
+    wait_blank(vm, head)
+    monitor.terminate()
+
+
+def test_flipping(vm):
+    """The desk that is taken over flips as fast as it can, ten times over: the head is never blank
+    before the next one shows its own."""
+    desk = vm.spawn(f"exec {PROBE} flip-rate 60 --request --label desk --mode 1920x1080 "
+                    "--fill ff8800")
+    wait_until(lambda: any(r["width"] == 1920 for r in rows(vm).values()), 20, "it shows")
+    head = next(r["index"] for r in rows(vm).values() if r["label"] == "desk")
+    wait_until(lambda: not vm.is_blank(head), 5, "its picture is there")
+    watch = Watch(vm, head)
+    for _ in range(10):
+        sitter, _ = take_over(vm, "sit")
+        desk.terminate("KILL")
+        watch.wait(2)
+        desk = vm.spawn(f"exec {PROBE} flip-rate 60 --request --takeover --label desk "
+                        "--mode 1920x1080 --fill ff8800")
+        wait_until(lambda: any(
+            r["label"] == "desk" and r["holder"]["pid"] == desk.pid for r in rows(vm).values()),
+            20, "the next one has it")
+        sitter.terminate("KILL")
+        watch.wait(2)
+    seen = watch.end()
+    print(f"    {len(seen)} captures, {seen.count(None)} of them blank")
+    assert set(seen) == {ORANGE}, set(seen)
+    desk.terminate("KILL")
+    wait_all_free(vm)
+
+
+test_flipping.deadline = 180
