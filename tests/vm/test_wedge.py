@@ -46,7 +46,7 @@ def test_calls_answer(vm):
     """A lessee's mode-set hangs: meanwhile a connector cannot be probed and another's mode-set
     hangs too, so the lock is held; but every call to the daemon is answered."""
     desk, ready = wedge(vm, 9)
-    prober = vm.spawn("echo detect > /sys/class/drm/card0-Virtual-9/status")
+    prober = vm.spawn("echo detect > /sys/class/drm/card0-Virtual-1/status")
     begun = time.monotonic()
     told = [probe(vm, f"calls 1 --scanout card0-Virtual-{n}") for n in (5, 6, 7, 8)]
     took = time.monotonic() - begun
