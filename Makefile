@@ -127,9 +127,10 @@ $(B)/san/fake_lease.so: tests/seat/fake_lease.c
 
 seat_tests := $(B)/san/scanout-run $(B)/san/seat_server $(B)/san/fake_scanoutd $(B)/san/fake_lease.so \
 	$(B)/libscanout-preload.so
-seat_env := SEAT_SERVER=$(B)/san/seat_server SCANOUT_RUN=$(B)/san/scanout-run \
-	FAKE_SCANOUTD=$(B)/san/fake_scanoutd FAKE_LEASE=$(B)/san/fake_lease.so \
-	SCANOUT_PRELOAD=$(B)/libscanout-preload.so
+# Absolute: what is tested changes its folder, or is preloaded by programs elsewhere.
+seat_env := SEAT_SERVER=$(abspath $(B)/san/seat_server) SCANOUT_RUN=$(abspath $(B)/san/scanout-run) \
+	FAKE_SCANOUTD=$(abspath $(B)/san/fake_scanoutd) FAKE_LEASE=$(abspath $(B)/san/fake_lease.so) \
+	SCANOUT_PRELOAD=$(abspath $(B)/libscanout-preload.so)
 
 FUZZERS := login1 seatd weston_launch
 FUZZ_SECONDS ?= 10

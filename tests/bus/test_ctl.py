@@ -304,7 +304,7 @@ class Normal(Case):
         return self.ctl("request", *args, "--", *command, **kwargs)
 
     def test_request_hands_over_the_lease_and_nothing_else(self):
-        show = "env | grep ^SCANOUT_ | sort; ls /proc/$$/fd; readlink /proc/$$/fd/$SCANOUT_LEASE_FD"
+        show = "env | grep -E '^SCANOUT_(ID|INDEX|DEVICE|LEASE_FD|SPARE_FD)=' | sort; ls /proc/$$/fd; readlink /proc/$$/fd/$SCANOUT_LEASE_FD"
         result = self.request(command=("sh", "-c", show),
                               env={**self.bus.env, "SCANOUT_SPARE_FD": "9"})
         self.check(result, 0)
