@@ -46,28 +46,7 @@ static int append_info(sd_bus_message *m, const struct lease *lease, int spare_f
 	if (r < 0) {
 		return r;
 	}
-	r = sd_bus_message_open_container(m, 'e', "sv");
-	if (r < 0) {
-		return r;
-	}
-	r = sd_bus_message_append(m, "s", "planes");
-	if (r < 0) {
-		return r;
-	}
-	r = sd_bus_message_open_container(m, 'v', "au");
-	if (r < 0) {
-		return r;
-	}
-	r = sd_bus_message_append_array(
-		m, 'u', s->objects.planes, s->objects.n_planes * sizeof(s->objects.planes[0]));
-	if (r < 0) {
-		return r;
-	}
-	r = sd_bus_message_close_container(m);
-	if (r < 0) {
-		return r;
-	}
-	r = sd_bus_message_close_container(m);
+	r = bus_append_planes(m, "planes", &s->objects);
 	if (r < 0) {
 		return r;
 	}

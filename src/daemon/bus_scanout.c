@@ -125,17 +125,12 @@ static const struct {
 	{"Refresh", "u"},
 };
 
-static int append_objects(sd_bus_message *m, const struct card_objects *objects) {
-	int r = sd_bus_message_append(
-		m, "{sv}{sv}", "Connector", "u", objects->connector, "Crtc", "u", objects->crtc);
+int bus_append_planes(sd_bus_message *m, const char *key, const struct card_objects *objects) {
+	int r = sd_bus_message_open_container(m, 'e', "sv");
 	if (r < 0) {
 		return r;
 	}
-	r = sd_bus_message_open_container(m, 'e', "sv");
-	if (r < 0) {
-		return r;
-	}
-	r = sd_bus_message_append(m, "s", "Planes");
+	r = sd_bus_message_append(m, "s", key);
 	if (r < 0) {
 		return r;
 	}
@@ -150,6 +145,12 @@ static int append_objects(sd_bus_message *m, const struct card_objects *objects)
 	}
 	r = sd_bus_message_close_container(m);
 	return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int append_objects(sd_bus_message *m, const struct card_objects *objects) {
+	int r = sd_bus_message_append(
+		m, "{sv}{sv}", "Connector", "u", objects->connector, "Crtc", "u", objects->crtc);
+	return r < 0 ? r : bus_append_planes(m, "Planes", objects);
 }
 
 static int append_entry(sd_bus_message *m, size_t i, const struct scanout *scanout) {
