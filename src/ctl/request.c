@@ -19,7 +19,7 @@ struct wish {
 	const char *label;   // may be NULL
 	uint64_t timeout_usec;
 	uint32_t width, height, refresh; // 0 if not asked for; refresh in mHz
-	bool spare;
+	bool spare, takeover;
 };
 
 /* What came back; all of it is borrowed from the reply. */
@@ -74,12 +74,14 @@ static int parse_options(struct ctl *ctl, int argc, char *argv[], struct wish *w
 		LABEL,
 		TIMEOUT,
 		SPARE,
+		TAKEOVER,
 		SIZE
 	};
 	static const struct option options[] = {{"scanout", required_argument, NULL, SCANOUT},
 		{"label", required_argument, NULL, LABEL},
 		{"timeout", required_argument, NULL, TIMEOUT}, {"spare", no_argument, NULL, SPARE},
-		{"size", required_argument, NULL, SIZE}, OPTIONS_COMMON, {0}};
+		{"takeover", no_argument, NULL, TAKEOVER}, {"size", required_argument, NULL, SIZE},
+		OPTIONS_COMMON, {0}};
 	int option;
 	optind = 0; // glibc: start again with this argv
 	while ((option = getopt_long(argc, argv, "+:jh", options, NULL)) != -1) {
@@ -93,6 +95,9 @@ static int parse_options(struct ctl *ctl, int argc, char *argv[], struct wish *w
 			break;
 		case SPARE:
 			wish->spare = true;
+			break;
+		case TAKEOVER:
+			wish->takeover = true;
 			break;
 		case TIMEOUT:
 			if (duration_parse(optarg, &wish->timeout_usec) < 0) {
@@ -146,6 +151,9 @@ static int build_request(struct ctl *ctl, const struct wish *wish, sd_bus_messag
 	r = r < 0 ? r : append_number(m, "refresh", wish->refresh);
 	if (r >= 0 && wish->timeout_usec) {
 		r = sd_bus_message_append(m, "{sv}", "timeout", "t", wish->timeout_usec);
+	}
+	if (r >= 0 && wish->takeover) {
+		r = sd_bus_message_append(m, "{sv}", "takeover", "b", 1);
 	}
 	if (r >= 0 && wish->spare) {
 		r = sd_bus_message_append(m, "{sv}", "spare", "b", 1);
