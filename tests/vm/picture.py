@@ -65,6 +65,29 @@ def read_strip(picture: Image.Image) -> tuple[dict[str, int] | None, str]:
             "hash": int.from_bytes(data[6:10], "big")}, ""
 
 
+def share(picture: Image.Image, colour: str) -> float:
+    """How much of a picture is of about this colour."""
+    want = [int(colour[i:i + 2], 16) for i in (0, 2, 4)]
+    small = picture.convert("RGB").resize((160, 100), Image.Resampling.NEAREST)
+    near = sum(all(abs(a - b) < 12 for a, b in zip(pixel, want)) for pixel in small.getdata())
+    return near / (160 * 100)
+
+
+def banner(text: str) -> list[str]:
+    """A word in large letters for a terminal, two dots to a character."""
+    font = _font(14, bold=True)
+    box = font.getbbox(text)
+    picture = Image.new("1", (box[2], box[3] + 1 & ~1))
+    ImageDraw.Draw(picture).text((0, 0), text, font=font, fill=1)
+    dots = picture.load()
+    lines = ["".join(" ▀▄█"[bool(dots[x, y]) + 2 * bool(dots[x, y + 1])]
+                     for x in range(picture.width)).rstrip()
+             for y in range(0, picture.height, 2)]
+    while lines and not lines[0]:
+        del lines[0]
+    return lines
+
+
 # The sheet: all lengths in pixels of a sheet this wide.
 SHEET_WIDTH = 2000
 PADDING = 48
