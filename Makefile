@@ -213,7 +213,7 @@ stage: all $(GUEST:%=$(B)/guest/%)
 deps:
 	@tests/deps.sh check
 
-N ?= 6
+N ?= 9
 demo:
 	@tests/deps.sh demo
 	@$(MAKE) --no-print-directory stage
@@ -268,7 +268,7 @@ clean:
 help:
 	@echo 'make            build into build/'
 	@echo 'make install    PREFIX=/usr/local DESTDIR='
-	@echo 'make demo       six containers on six outputs in an emulated VM; N=16 for all'
+	@echo 'make demo       real desktops and test cards on nine outputs in an emulated VM; N=16 for all'
 	@echo 'make check      all tests; check-unit and check-vm T=name are parts'
 	@echo 'make fuzz        a few seconds of garbage for each protocol of the seat'
 	@echo 'make bench      measure in the emulated VM'
