@@ -228,7 +228,7 @@ def start(vm: Machine, desk: Desk, number: int):
         "--log-driver", "none", "--volume", "/run/scanoutd/guest:/run/scanoutd/guest",
         "--device", "/dev/dri/card0:/dev/dri/card0:m",
         *(part for place in ("/run/systemd", "/run/udev", "/tmp")
-          for part in ("--tmpfs", f"{place}:rw,mode=1777")),
+          for part in ("--tmpfs", f"{place}:rw,mode=1777,notmpcopyup")),
         "--env", "HOME=/tmp", "--env", "LANG=C.UTF-8", *(program.options if program else []),
         "--rootfs", "/:O", *run])
 

@@ -14,10 +14,14 @@ from scanouts import OPEN, rows, start_daemon, wait_all_free, wait_blank, wait_s
 MACHINE = dict(set="desktops", deadline=1500)
 setup = start_daemon
 
+# Not tmpcopyup, podman's default: crun then copies the guest's /tmp while other containers start
+# there, and stumbles over their temporary files.
+TMPFS = "".join(f"--tmpfs {place}:rw,mode=1777,notmpcopyup "
+                for place in ("/run/systemd", "/run/udev", "/tmp"))
 PODMAN = ("podman run --rm --network none --log-driver none --user 4711:4711 "
           "-v /run/scanoutd/guest:/run/scanoutd/guest --device /dev/dri/card0:/dev/dri/card0:m "
-          "--tmpfs /run/systemd:rw,mode=1777 --tmpfs /run/udev:rw,mode=1777 "
-          "--tmpfs /tmp:rw,mode=1777 -e HOME=/tmp {options} --name {name} --rootfs /:O "
+          f"{TMPFS} -e HOME=/tmp "
+          "{options} --name {name} --rootfs /:O "
           "scanout-run --label {name} {run} -- {command}")
 FOOT = "foot -o colors.background={colour} -o colors.foreground=ffffff sh -c 'while :; do date; sleep 1; done'"
 XTERM = "xterm -bg '#{colour}' -geometry 100x40 -e sh -c 'while :; do date; sleep 1; done'"
