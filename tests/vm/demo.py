@@ -347,8 +347,10 @@ def problems(desk: Desk, row: dict | None, tiles: list[Tile]) -> list[str]:
         if not is_there(desk, tile.picture):
             wrong.append(f"head {tile.head} does not show its terminal")
         if desk.program.colour:
+            # A head with a strip shows a card, of whatever colour: whose it is is checked there.
             wrong += [f"its terminal is on head {other.head} as well" for other in tiles
-                      if other is not tile and share(other.picture, desk.program.colour) > 0.02]
+                      if other is not tile and not other.first
+                      and share(other.picture, desk.program.colour) > 0.02]
         return wrong
     same("the scanout the container got", desk.told and desk.told["scanout"], row["id"])
     if tile.first is None:
