@@ -208,15 +208,17 @@ int manager_end_lease(struct manager *manager, struct lease *lease, enum lease_e
 		}
 	}
 	struct identity holder = lease->holder;
-	log_object(LOG_INFO, scanout, "Lease ended: %s", lease_end_reason_name(reason));
 	lease_destroy(&manager->leases, lease);
-	state_save(&manager->state, manager);
+	/* At once: a holder that exits when its lease ends takes its last picture with it, and a
+	 * takeover keeps that only if the worker is there first. */
 	if (reason == LEASE_TAKEOVER) {
 		takeover_hand_over(manager, scanout);
 	} else if (reason != LEASE_DEVICE_GONE) {
 		scanout->takeover = TAKEOVER_NONE;
 		blank_scanout(manager, scanout);
 	}
+	log_object(LOG_INFO, scanout, "Lease ended: %s", lease_end_reason_name(reason));
+	state_save(&manager->state, manager);
 	if (manager->observer) {
 		manager->observer->ended(manager->observer_data, scanout, &holder, reason);
 	}

@@ -84,9 +84,9 @@ def test_picture_stands(vm):
 
 
 def test_flipping(vm):
-    """The desk that is taken over flips as fast as it can, ten times over: the head is never blank
-    before the next one shows its own."""
-    desk = vm.spawn(f"exec {PROBE} flip-rate 60 --request --label desk --mode 1920x1080 "
+    """The desk that is taken over flips as fast as it can, ten times over, and stays, like a
+    compositor, until it is ended: the head is never blank before the next one shows its own."""
+    desk = vm.spawn(f"exec {PROBE} flip-rate 60 --keep --request --label desk --mode 1920x1080 "
                     "--fill ff8800")
     wait_until(lambda: any(r["width"] == 1920 for r in rows(vm).values()), 20, "it shows")
     head = next(r["index"] for r in rows(vm).values() if r["label"] == "desk")
@@ -96,7 +96,7 @@ def test_flipping(vm):
         sitter, _ = take_over(vm, "sit")
         desk.terminate("KILL")
         watch.wait(2)
-        desk = vm.spawn(f"exec {PROBE} flip-rate 60 --request --takeover --label desk "
+        desk = vm.spawn(f"exec {PROBE} flip-rate 60 --keep --request --takeover --label desk "
                         "--mode 1920x1080 --fill ff8800")
         wait_until(lambda: any(
             r["label"] == "desk" and r["holder"]["pid"] == desk.pid for r in rows(vm).values()),

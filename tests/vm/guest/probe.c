@@ -50,6 +50,7 @@ static int print_usage(void) {
 	      "  --settle               lets each lease end before the next (storm)\n"
 	      "  --pause MILLISECONDS   of quiet before each timed call (storm, …-latency)\n"
 	      "  --await                begins when standard input ends (flip-rate)\n"
+	      "  --keep                 keeps its buffers when its lease ends (flip-rate)\n"
 	      "  --scan N               also tries framebuffers 1 to N (peek)\n",
 		stderr);
 	return 2;
@@ -104,6 +105,9 @@ static bool parse_option(struct probe *probe, int option) {
 	case 'a':
 		probe->await = true;
 		break;
+	case 'e':
+		probe->keep = true;
+		break;
 	case 'i':
 		ok = args_number(optarg, 100000, &number);
 		probe->scan = (uint32_t)number;
@@ -129,6 +133,7 @@ static bool parse_options(struct probe *probe, int argc, char **argv) {
 		{"settle", no_argument, NULL, 'w'},
 		{"pause", required_argument, NULL, 'p'},
 		{"await", no_argument, NULL, 'a'},
+		{"keep", no_argument, NULL, 'e'},
 		{"scan", required_argument, NULL, 'i'},
 		{0},
 	};

@@ -25,6 +25,7 @@ struct probe {
 	uint32_t fill;
 	bool settle;         // let scanoutd finish one lease before the next is asked for
 	uint64_t pause_usec; // of quiet before each timed call
+	bool keep;           // exit only when told to, with the buffers in place until then
 	bool await;          // once all is ready, begin when standard input ends
 	uint32_t scan;       // also look at framebuffer ids up to this one
 	uint64_t number;     // the argument of a subcommand that takes one

@@ -68,9 +68,13 @@ static int await_start(const struct probe_output *output) {
 }
 
 int probe_flip_rate(const struct probe *probe) {
+	AUTO_CLOSE int stop_fd = probe->keep ? stop_open() : -1;
 	struct probe_output output;
 	int r;
 
+	if (probe->keep && stop_fd < 0) {
+		return probe_failed(stop_fd, "watch for signals");
+	}
 	r = probe_open(probe, &output);
 	if (r < 0) {
 		return r;
@@ -87,6 +91,9 @@ int probe_flip_rate(const struct probe *probe) {
 			r = flip_once(&output.kms);
 		}
 		r = report_flips(&output, report_now_usec() - start, r, 1);
+		if (probe->keep) {
+			stop_wait(stop_fd);
+		}
 	}
 	probe_close(&output);
 	return r;
