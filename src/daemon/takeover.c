@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "blank.h"
 #include "log.h"
@@ -12,6 +13,10 @@
 /* Two framebuffer calls and a flip take some milliseconds, but for another's modeset lock. */
 #define DEADLINE_USEC 1000000
 
+/* Longer than a commit takes that nobody holds up, and one frame at 60 Hz. */
+#define SETTLE_NSEC 20000000
+#define MAX_LOOKS 5
+
 struct takeover_job {
 	struct worker_job job;
 	struct manager *manager;
@@ -20,12 +25,27 @@ struct takeover_job {
 	int fd;
 	struct card_objects objects;
 	uint32_t framebuffer; // the one adopted before; then the one adopted now
+	bool ended;           // the old lease has: what is shown now is to be shown for good
 	bool late;            // nobody waits for it any more
 };
 
 static int run(struct worker_job *job) {
 	struct takeover_job *takeover = (struct takeover_job *)job;
-	return takeover->ops->adopt(takeover->fd, &takeover->objects, &takeover->framebuffer);
+	uint32_t before;
+	int looks = 0, r;
+	/* A flip that waits for a modeset lock while its lease is revoked is shown all the same,
+	 * and nothing tells when none is left (drm_mode_page_flip_ioctl looks the CRTC up before it
+	 * locks, Linux 6.1). So the picture has to be the same twice. */
+	do {
+		before = takeover->framebuffer;
+		if (looks > 0) {
+			nanosleep(&(struct timespec){.tv_nsec = SETTLE_NSEC}, NULL);
+		}
+		r = takeover->ops->adopt(takeover->fd, &takeover->objects, &takeover->framebuffer);
+		looks++;
+	} while (r >= 0 && takeover->ended && looks < MAX_LOOKS &&
+		 (looks == 1 || takeover->framebuffer != before));
+	return r;
 }
 
 /* What comes after a look, if anybody still wants it. */
@@ -89,6 +109,7 @@ static bool submit(struct manager *manager, struct scanout *scanout) {
 		.fd = scanout->card->fd,
 		.objects = scanout->objects,
 		.framebuffer = scanout->framebuffer,
+		.ended = scanout->takeover == TAKEOVER_CHECKING,
 	};
 	if (worker_submit(scanout->card->worker, &takeover->job) < 0) {
 		free(takeover);

@@ -30,7 +30,7 @@ static void the_picture_stands(void **state) {
 	assert_granted(now, V1);
 	assert_true(now->generation > old->generation);
 	assert_int_equal(fake_count(FAKE_BLANK), blanked);
-	assert_int_equal(fake_count(FAKE_ADOPT), 2); // before and after the old one ended
+	assert_int_equal(fake_count(FAKE_ADOPT), 3); // before the old one ended, and twice after
 	assert_int_equal(rig->n_ended, 1);
 	assert_int_equal(rig->last_reason, LEASE_TAKEOVER);
 	assert_int_equal(fake_card_n_lessees(rig->card), 1);
