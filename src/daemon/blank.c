@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "common/cleanup.h"
+#include "linger.h"
 #include "log.h"
 #include "manager.h"
 #include "worker.h"
@@ -21,6 +24,7 @@ struct blank_job {
 	int fd;
 	struct card_objects objects;
 	uint32_t framebuffer; // 0, or to be dropped when it is not shown any more
+	int copy_fd;          // of the lease's file, to be closed here: see picture.c; or -1
 };
 
 static int handle_retry(sd_event_source *source, uint64_t usec, void *data);
@@ -30,6 +34,10 @@ static int run(struct worker_job *job) {
 	int r = blank->ops->blank(blank->fd, &blank->objects);
 	if (r >= 0 && blank->framebuffer) {
 		blank->ops->drop(blank->fd, blank->framebuffer);
+	}
+	if (blank->copy_fd >= 0) {
+		close(blank->copy_fd);
+		blank->copy_fd = -1;
 	}
 	return r;
 }
@@ -49,6 +57,7 @@ static void done(struct worker_job *job, int result) {
 	struct manager *manager = blank->manager;
 	struct scanout *scanout = blank->scanout;
 	uint32_t framebuffer = blank->framebuffer;
+	cleanup_close(&blank->copy_fd); // if the worker was stopped before
 	free(blank);
 
 	if (result == -ECANCELED) { // the card is gone, and its scanouts with it
@@ -90,10 +99,14 @@ static void submit(struct manager *manager, struct scanout *scanout) {
 			.fd = scanout->card->fd,
 			.objects = scanout->objects,
 			.framebuffer = scanout->framebuffer,
+			.copy_fd = linger_take_copy(scanout),
 		};
+		linger_destroy(scanout->linger);
+		scanout->linger = NULL;
 		if (worker_submit(scanout->card->worker, &blank->job) == 0) {
 			return;
 		}
+		cleanup_close(&blank->copy_fd);
 		free(blank);
 	}
 	log_object(LOG_ERR, scanout, "Cannot be blanked: out of memory");

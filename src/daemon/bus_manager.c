@@ -7,6 +7,7 @@
 #include "common/cleanup.h"
 #include "common/names.h"
 #include "identity.h"
+#include "linger.h"
 #include "log.h"
 #include "modes.h"
 #include "wish.h"
@@ -38,11 +39,12 @@ static int append_info(sd_bus_message *m, const struct lease *lease, int spare_f
 	if (r < 0) {
 		return r;
 	}
-	r = sd_bus_message_append(m, "{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}", "id", "s", s->id,
+	r = sd_bus_message_append(m, "{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}{sv}", "id", "s", s->id,
 		"index", "u", (uint32_t)s->index, "device", "s", card->device, "devnum", "(uu)",
 		card->major, card->minor, "connector", "u", s->objects.connector, "crtc", "u",
 		s->objects.crtc, "lessee", "u", lease->lessee, "generation", "t", lease->generation,
-		"mode", "(uuu)", mode.width, mode.height, mode.refresh);
+		"mode", "(uuu)", mode.width, mode.height, mode.refresh, "linger", "t",
+		linger_usec(s));
 	if (r < 0) {
 		return r;
 	}

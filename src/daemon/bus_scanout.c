@@ -5,6 +5,7 @@
 #include "bus.h"
 #include "common/cleanup.h"
 #include "common/names.h"
+#include "linger.h"
 
 int bus_scanout_path(const struct scanout *scanout, char **ret) {
 	return sd_bus_path_encode(SCANOUT_BUS_PATH, scanout->id, ret);
@@ -92,6 +93,8 @@ static int append_property(sd_bus_message *m, const char *property, const struct
 		return sd_bus_message_append(m, "u", lease ? lease->lessee : 0);
 	} else if (strcmp(property, "Generation") == 0) {
 		return sd_bus_message_append(m, "t", s->generation);
+	} else if (strcmp(property, "Linger") == 0) {
+		return sd_bus_message_append(m, "t", linger_usec(s));
 	} else if (strcmp(property, "Width") == 0) {
 		return sd_bus_message_append(m, "u", s->mode.width);
 	} else if (strcmp(property, "Height") == 0) {
@@ -120,6 +123,7 @@ static const struct {
 	{"Since", "t"},
 	{"Lessee", "u"},
 	{"Generation", "t"},
+	{"Linger", "t"},
 	{"Width", "u"},
 	{"Height", "u"},
 	{"Refresh", "u"},
@@ -199,7 +203,7 @@ void bus_scanout_emit_changed(struct peer *peer, const struct scanout *scanout) 
 	if (bus_scanout_path(scanout, &path) >= 0) {
 		sd_bus_emit_properties_changed(peer->connection, path, SCANOUT_SCANOUT_INTERFACE,
 			"State", "Reason", "Label", "Holder", "Since", "Lessee", "Generation",
-			"Width", "Height", "Refresh", NULL);
+			"Linger", "Width", "Height", "Refresh", NULL);
 	}
 }
 
@@ -218,6 +222,7 @@ static const sd_bus_vtable scanout_vtable[] = {
 	SD_BUS_PROPERTY("Since", "t", get_property, 0, CHANGES),
 	SD_BUS_PROPERTY("Lessee", "u", get_property, 0, CHANGES),
 	SD_BUS_PROPERTY("Generation", "t", get_property, 0, CHANGES),
+	SD_BUS_PROPERTY("Linger", "t", get_property, 0, CHANGES),
 	SD_BUS_PROPERTY("Width", "u", get_property, 0, CHANGES),
 	SD_BUS_PROPERTY("Height", "u", get_property, 0, CHANGES),
 	SD_BUS_PROPERTY("Refresh", "u", get_property, 0, CHANGES),

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "alloc.h"
+#include "linger.h"
 #include "scanout.h"
 #include "worker.h"
 
@@ -45,6 +46,7 @@ void card_destroy(struct card *card) {
 	for (struct scanout *scanout; (scanout = TAILQ_FIRST(&card->scanouts));) {
 		TAILQ_REMOVE(&card->scanouts, scanout, link);
 		sd_event_source_disable_unref(scanout->retry);
+		linger_destroy(scanout->linger);
 		free(scanout);
 	}
 	if (card->fd >= 0) {

@@ -14,6 +14,8 @@
 
 /* A holder that asks in a loop must not be able to empty the card. */
 #define DEFAULT_MAX_PER_HOLDER 4
+/* Time to start a desktop again; what lingers keeps its memory and its scanout that long. */
+#define DEFAULT_MAX_LINGER_SEC 60
 
 #define MAX_LINE 65000
 #define ID_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-"
@@ -209,16 +211,33 @@ static int set_admin_group(struct parser *parser, const char *value) {
 	return 1;
 }
 
-static int set_max_per_holder(struct parser *parser, const char *value) {
+static bool read_number(
+	const char *value, unsigned long min, unsigned long max, unsigned long *ret) {
 	char *end;
 	errno = 0;
-	unsigned long number = strtoul(value, &end, 10);
-	if (value[0] < '0' || value[0] > '9' || *end != '\0' || errno || number < 1 ||
-		number > 4096) {
+	*ret = strtoul(value, &end, 10);
+	return value[0] >= '0' && value[0] <= '9' && *end == '\0' && errno == 0 && *ret >= min &&
+	       *ret <= max;
+}
+
+static int set_max_per_holder(struct parser *parser, const char *value) {
+	unsigned long number;
+	if (!read_number(value, 1, 4096, &number)) {
 		return fail(parser, "MaxPerHolder=%s is not allowed: it is a number from 1 to 4096",
 			value);
 	}
 	parser->config->max_per_holder = (unsigned)number;
+	return 1;
+}
+
+static int set_max_linger(struct parser *parser, const char *value) {
+	unsigned long seconds;
+	if (!read_number(value, 0, 86400, &seconds)) {
+		return fail(parser,
+			"MaxLinger=%s is not allowed: it is a number of seconds from 0 to 86400",
+			value);
+	}
+	parser->config->max_linger_usec = (uint64_t)seconds * 1000000;
 	return 1;
 }
 
@@ -234,6 +253,7 @@ static const struct {
 	{"Guest", "Socket", set_guest_socket},
 	{"Policy", "AdminGroup", set_admin_group},
 	{"Policy", "MaxPerHolder", set_max_per_holder},
+	{"Policy", "MaxLinger", set_max_linger},
 };
 
 static bool known_section(const char *name, size_t length) {
@@ -399,6 +419,7 @@ int config_load(const char *path, struct config *ret, char *error, size_t error_
 		.force_connect = true,
 		.admin_gid = (gid_t)-1,
 		.max_per_holder = DEFAULT_MAX_PER_HOLDER,
+		.max_linger_usec = DEFAULT_MAX_LINGER_SEC * UINT64_C(1000000),
 	};
 	struct parser parser = {.config = &config, .error = error, .error_size = error_size};
 	error[0] = '\0';

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 enum config_seat {
@@ -26,6 +27,7 @@ struct config {
 	char *admin_group; // may be NULL: uid 0 alone is admin
 	gid_t admin_gid;   // of admin_group, resolved when the file was read
 	unsigned max_per_holder;
+	uint64_t max_linger_usec;
 };
 
 /*

@@ -7,6 +7,7 @@
 
 #include "alloc.h"
 #include "common/cleanup.h"
+#include "linger.h"
 #include "log.h"
 #include "manager.h"
 #include "policy.h"
@@ -17,6 +18,18 @@ static enum refusal_code refuse_silent(const struct card *card, struct refusal *
 	return refusal_set(refusal, REFUSAL_DEVICE_BUSY,
 		"%s does not tell its lessees: %s. Nothing is leased before it does.", card->device,
 		strerror(-card->silent));
+}
+
+static bool had_label(const struct scanout *scanout, const char *label) {
+	return label && strcmp(scanout->last_label, label) == 0;
+}
+
+/* Which of two draining ones to wait for: a picture that lingers is to do so while it can. */
+static bool drains_better(const struct scanout *a, const struct scanout *b, const char *label) {
+	if (had_label(a, label) == had_label(b, label) && linger_is_on(a) != linger_is_on(b)) {
+		return linger_is_on(b);
+	}
+	return scanout_suits_better(a, b, label);
 }
 
 /* Which scanout a wish gets. `ret_drains`: one that suits better is about to become free. */
@@ -41,7 +54,7 @@ static enum refusal_code choose(struct manager *manager, const struct wish *wish
 			int i = card_find_connector(card, scanout->connector);
 			total++;
 			if (scanout->state == SCANOUT_DRAINING &&
-				(!draining || scanout_suits_better(scanout, draining, label))) {
+				(!draining || drains_better(scanout, draining, label))) {
 				draining = scanout;
 			} else if (scanout->state == SCANOUT_FREE &&
 				   (!best || scanout_suits_better(scanout, best, label)) &&
@@ -53,8 +66,8 @@ static enum refusal_code choose(struct manager *manager, const struct wish *wish
 		}
 	}
 	/* A desktop that restarts asks again before its old scanout is blank: it shall have it. */
-	if (draining && (!best || (label && strcmp(draining->last_label, label) == 0 &&
-					  strcmp(best->last_label, label) != 0))) {
+	if (draining && (!best || (had_label(draining, label) && !had_label(best, label)))) {
+		linger_cut(draining);
 		*ret_drains = true;
 		best = NULL;
 	}
@@ -96,6 +109,7 @@ static enum refusal_code choose_named(struct manager *manager, const struct wish
 			"%s is leased. Ask for another, or with a timeout to wait for it.",
 			scanout->id);
 	case SCANOUT_DRAINING:
+		linger_cut(scanout);
 		*ret_drains = true;
 		return refusal_set(refusal, REFUSAL_BUSY,
 			"%s is being blanked. Ask again in a moment.", scanout->id);
@@ -155,7 +169,8 @@ static enum refusal_code may_have(struct manager *manager, const struct wish *wi
 				     : NULL;
 	*ret_old = wish->takeover ? same : NULL;
 	held -= *ret_old ? 1 : 0; // it goes
-	if (policy_check_request(&manager->config, identity, held, refusal) != REFUSAL_NONE) {
+	if (policy_check_request(&manager->config, identity, held, refusal) != REFUSAL_NONE ||
+		policy_check_linger(&manager->config, wish->linger_usec, refusal) != REFUSAL_NONE) {
 		return refusal->code;
 	}
 	if (*ret_old && wish->scanout[0] != '\0' && strcmp(wish->scanout, same->scanout->id) != 0) {
@@ -179,9 +194,12 @@ static struct scanout *find_ready(
 	struct scanout *scanout;
 	TAILQ_FOREACH (card, &manager->cards, link) {
 		TAILQ_FOREACH (scanout, &card->scanouts, link) {
-			if (wish->takeover && scanout->takeover == TAKEOVER_READY &&
+			if ((wish->takeover || scanout->linger) &&
+				scanout->picture == PICTURE_STANDS && wish->label[0] != '\0' &&
 				strcmp(scanout->last_label, wish->label) == 0 &&
-				identity_same_holder(&scanout->last_holder, identity)) {
+				identity_same_holder(&scanout->last_holder, identity) &&
+				(wish->scanout[0] == '\0' ||
+					strcmp(wish->scanout, scanout->id) == 0)) {
 				return scanout;
 			}
 		}
@@ -231,11 +249,20 @@ static enum refusal_code create(struct manager *manager, const struct wish *wish
 		lease_destroy(&manager->leases, lease);
 		return refuse_create(scanout, r, refusal);
 	}
+	struct linger *linger = NULL;
+	if (wish->linger_usec > 0) {
+		r = linger_new(manager, wish->linger_usec, fd, identity->pid, &linger);
+		if (r < 0) {
+			lease_destroy(&manager->leases, lease);
+			return refuse_create(scanout, r, refusal);
+		}
+	}
 	end_namesake(manager, card, lessee);
 	if (wish->spare) {
 		end_namesake(manager, card, spare);
 	}
 	lease_begin(&manager->leases, lease, scanout, lessee);
+	linger_begin(scanout, linger);
 	*ret = (struct grant){scanout, lease, TAKE_FD(fd), TAKE_FD(spare_fd)};
 	return REFUSAL_NONE;
 }
@@ -270,7 +297,7 @@ enum refusal_code grant_lease(struct manager *manager, const struct wish *wish,
 	if (code != REFUSAL_NONE) {
 		return code;
 	}
-	if (scanout->takeover != TAKEOVER_READY && pick_objects(scanout) < 0) {
+	if (scanout->picture != PICTURE_STANDS && pick_objects(scanout) < 0) {
 		return refusal_set(refusal, REFUSAL_NO_FREE,
 			"No CRTC and primary plane is left for %s. Release a scanout of %s.",
 			scanout->id, scanout->card->device);
@@ -279,7 +306,7 @@ enum refusal_code grant_lease(struct manager *manager, const struct wish *wish,
 		return refusal->code;
 	}
 
-	scanout->takeover = TAKEOVER_NONE;
+	scanout->picture = PICTURE_THEIRS;
 	manager_set_state(manager, scanout, SCANOUT_LEASED, "");
 	/* Before the answer: whoever has a lease has a name after a restart, too. */
 	state_save(&manager->state, manager);

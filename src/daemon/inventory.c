@@ -41,21 +41,25 @@ static void update_scanout(struct manager *manager, struct scanout *scanout) {
 	}
 }
 
-/* Enters the leases that the kernel kept while no daemon ran. */
-static void adopt(struct manager *manager, struct card *card, const struct survey *survey) {
+/* Enters the leases and the pictures that the kernel kept while no daemon ran. */
+static void adopt(struct manager *manager, struct card *card, struct survey *survey) {
 	for (unsigned i = 0; i < survey->n_found; i++) {
-		const struct state_lease *found = &survey->found[i];
+		struct state_lease *found = &survey->found[i];
 		struct scanout *scanout;
 		TAILQ_FOREACH (scanout, &card->scanouts, link) {
-			if (scanout->connector == found->objects.connector) {
+			if (scanout->connector != found->objects.connector) {
+				continue;
+			}
+			if (found->until > 0) {
+				manager_adopt_picture(manager, scanout, found);
+			} else {
 				manager_adopt_lease(manager, scanout, found);
 			}
 		}
 	}
 }
 
-static void take_over_snapshot(
-	struct manager *manager, struct card *card, const struct survey *survey) {
+static void take_over_snapshot(struct manager *manager, struct card *card, struct survey *survey) {
 	struct scanout *scanout;
 	TAILQ_FOREACH (scanout, &card->scanouts, link) {
 		update_scanout(manager, scanout);
@@ -219,6 +223,9 @@ static bool find_node(struct manager *manager, int fd, char (*ret)[64]) {
 void inventory_adopt(struct manager *manager, struct passed *passed) {
 	const char *name;
 	int taken;
+	while ((taken = passed_take(passed, STATE_LEASE_PREFIX, &name)) >= 0) {
+		state_give(&manager->state, name, taken);
+	}
 	while ((taken = passed_take(passed, STATE_FD_PREFIX, &name)) >= 0) {
 		AUTO_CLOSE int fd = taken;
 		char device[64];

@@ -11,10 +11,11 @@
 #include "alloc.h"
 #include "blank.h"
 #include "grant.h"
+#include "linger.h"
 #include "log.h"
+#include "picture.h"
 #include "policy.h"
 #include "reaper.h"
-#include "takeover.h"
 #include "worker.h"
 
 /* How long the end of the process waits for a worker that hangs in the kernel. */
@@ -211,10 +212,11 @@ int manager_end_lease(struct manager *manager, struct lease *lease, enum lease_e
 	lease_destroy(&manager->leases, lease);
 	/* At once: a holder that exits when its lease ends takes its last picture with it, and a
 	 * takeover keeps that only if the worker is there first. */
-	if (reason == LEASE_TAKEOVER) {
-		takeover_hand_over(manager, scanout);
+	if (reason == LEASE_TAKEOVER ||
+		(scanout->linger && reason != LEASE_UNPLUGGED && reason != LEASE_DEVICE_GONE)) {
+		picture_hand_over(manager, scanout);
 	} else if (reason != LEASE_DEVICE_GONE) {
-		scanout->takeover = TAKEOVER_NONE;
+		scanout->picture = PICTURE_THEIRS;
 		blank_scanout(manager, scanout);
 	}
 	log_object(LOG_INFO, scanout, "Lease ended: %s", lease_end_reason_name(reason));
@@ -227,9 +229,13 @@ int manager_end_lease(struct manager *manager, struct lease *lease, enum lease_e
 
 void manager_release_all(struct manager *manager) {
 	struct card *card;
+	struct scanout *scanout;
 	TAILQ_FOREACH (card, &manager->cards, link) {
 		reaper_reconcile(manager, card);
 		state_forget_card(card->store_name);
+		TAILQ_FOREACH (scanout, &card->scanouts, link) {
+			linger_cut(scanout);
+		}
 	}
 	struct lease *lease, *next;
 	for (lease = TAILQ_FIRST(&manager->leases.leases); lease; lease = next) {
@@ -252,7 +258,7 @@ bool manager_is_draining(const struct manager *manager) {
 }
 
 void manager_adopt_lease(
-	struct manager *manager, struct scanout *scanout, const struct state_lease *found) {
+	struct manager *manager, struct scanout *scanout, struct state_lease *found) {
 	struct lease *lease = lease_new(&found->holder, found->label);
 	if (!lease) {
 		/* Taken all the same: never given to a second holder. */
@@ -263,10 +269,30 @@ void manager_adopt_lease(
 	lease_adopt(&manager->leases, lease, scanout, found->lessee, found->generation);
 	manager_set_state(manager, scanout, SCANOUT_LEASED, "");
 	scanout->since = found->since ? found->since : scanout->since;
+	if (found->linger_usec > 0 && linger_restore(manager, scanout, found) < 0) {
+		log_object(LOG_WARNING, scanout,
+			"Its last picture will not linger: systemd did not "
+			"keep what that takes");
+	}
 	char who[256];
 	log_object(LOG_INFO, scanout, "Still leased to %s",
 		found->lessee ? identity_describe(&lease->holder, who, sizeof(who))
 			      : "somebody whose name is lost");
+}
+
+void manager_adopt_picture(
+	struct manager *manager, struct scanout *scanout, struct state_lease *found) {
+	scanout->objects = found->objects;
+	scanout->framebuffer = found->framebuffer;
+	scanout->generation = found->generation;
+	scanout->last_holder = found->holder;
+	snprintf(scanout->last_label, sizeof(scanout->last_label), "%s", found->label);
+	if (linger_restore(manager, scanout, found) < 0) {
+		blank_scanout(manager, scanout);
+		return;
+	}
+	picture_hand_over(manager, scanout);
+	scanout->since = found->since;
 }
 
 enum refusal_code manager_release(struct manager *manager, const struct identity *identity,
@@ -290,6 +316,14 @@ enum refusal_code manager_release(struct manager *manager, const struct identity
 		return refusal_set(ret, REFUSAL_DEVICE_BUSY,
 			"%s does not tell its lessees: %s. Nothing is revoked before it does.",
 			scanout->card->device, strerror(-r));
+	}
+	if (linger_is_on(scanout) && (!end || scanout->generation == generation)) {
+		if (policy_check_release(&manager->config, identity, &scanout->last_holder, ret) !=
+			REFUSAL_NONE) {
+			return ret->code;
+		}
+		linger_cut(scanout);
+		return REFUSAL_NONE;
 	}
 	if (scanout->state == SCANOUT_DRAINING || scanout->state == SCANOUT_STUCK) {
 		return refusal_set(ret, REFUSAL_BUSY,

@@ -83,9 +83,12 @@ void manager_release_all(struct manager *manager);
 /* Whether some scanout is still being blanked. */
 bool manager_is_draining(const struct manager *manager);
 
-/* Enters a lease that the kernel kept over a restart of the daemon. */
+/* Enters a lease that the kernel kept over a restart of the daemon; takes over the fds. */
 void manager_adopt_lease(
-	struct manager *manager, struct scanout *scanout, const struct state_lease *found);
+	struct manager *manager, struct scanout *scanout, struct state_lease *found);
+/* The same for a picture that lingered, and goes on to. */
+void manager_adopt_picture(
+	struct manager *manager, struct scanout *scanout, struct state_lease *found);
 
 /* Gives what is free to those who wait. */
 void manager_serve_queue(struct manager *manager);

@@ -1,5 +1,6 @@
 #include "policy.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 bool policy_is_admin(const struct config *config, const struct identity *identity) {
@@ -38,6 +39,17 @@ enum refusal_code policy_check_request(const struct config *config, const struct
 		"You hold or wait for %u scanouts, and MaxPerHolder= is %u. Release one first, or ask "
 		"the admin to raise MaxPerHolder= in scanoutd.conf.",
 		held, config->max_per_holder);
+}
+
+enum refusal_code policy_check_linger(
+	const struct config *config, uint64_t usec, struct refusal *ret) {
+	if (usec <= config->max_linger_usec) {
+		return REFUSAL_NONE;
+	}
+	return refusal_set(ret, REFUSAL_INVALID_OPTION,
+		"'linger' is in microseconds and here at most %" PRIu64
+		", by MaxLinger= in scanoutd.conf. Ask for less, or leave it out.",
+		config->max_linger_usec);
 }
 
 enum refusal_code policy_check_release(const struct config *config, const struct identity *identity,

@@ -21,6 +21,10 @@ bool policy_is_excluded(const struct config *config, const char *scanout_id);
 enum refusal_code policy_check_request(const struct config *config, const struct identity *identity,
 	unsigned held, struct refusal *ret);
 
+/* Whether a picture may linger for so long. For admins as well: it keeps a scanout busy. */
+enum refusal_code policy_check_linger(
+	const struct config *config, uint64_t usec, struct refusal *ret);
+
 /* Whether `identity` may end a lease held by `holder`. */
 enum refusal_code policy_check_release(const struct config *config, const struct identity *identity,
 	const struct identity *holder, struct refusal *ret);

@@ -12,24 +12,26 @@
 #define SCANOUT_LABEL_MAX 64
 
 struct lease;
+struct linger;
+struct picture_look;
 
 enum scanout_state {
 	SCANOUT_FREE,
 	SCANOUT_LEASED,
-	SCANOUT_DRAINING, // the lease ended, the worker is blanking
+	SCANOUT_DRAINING, // the lease ended; it is being blanked, or lingers before that
 	SCANOUT_STUCK,    // blanking fails or waits for a lock that somebody holds
 	SCANOUT_EXCLUDED, // by Exclude=
 	SCANOUT_ABSENT,   // the host has not connected it, and ForceConnect=no
 };
 
-/* How far a takeover is; see takeover.h. */
-enum scanout_takeover {
-	TAKEOVER_NONE,
-	TAKEOVER_ADOPTING, // the worker makes the picture ours
-	TAKEOVER_ADOPTED,  // the old lease may end
-	TAKEOVER_FAILED,   // … and the picture with it
-	TAKEOVER_CHECKING, // it has ended; the worker looks once more
-	TAKEOVER_READY,    // for who has the last label and holder
+/* How far a picture is on its way to outlive its lease; see picture.h. */
+enum scanout_picture {
+	PICTURE_THEIRS,   // it goes with its holder
+	PICTURE_ADOPTING, // the worker makes it ours
+	PICTURE_ADOPTED,  // the lease may end
+	PICTURE_FAILED,   // … and the picture with it
+	PICTURE_CHECKING, // the lease has ended; the worker looks once more
+	PICTURE_STANDS,   // for who has the last label and holder
 };
 
 struct scanout {
@@ -39,15 +41,17 @@ struct scanout {
 	unsigned index; // the host's head number, from 0
 
 	enum scanout_state state;
-	char reason[96]; // why it is stuck; else empty
+	char reason[96]; // why it is stuck or drains for long; else empty
 	uint64_t since;  // of this state, µs CLOCK_REALTIME
 	struct lease *lease;
 	uint64_t generation;         // of its last lease; never used twice in a daemon's life
 	struct card_objects objects; // of the lease, or being blanked
 	struct card_mode mode;       // what it showed when last looked at
 
-	enum scanout_takeover takeover;
-	uint32_t framebuffer; // ours, adopted for a takeover; dropped when blanked
+	enum scanout_picture picture;
+	struct picture_look *look; // that the worker takes, while somebody waits for it
+	uint32_t framebuffer;      // ours, adopted by a look; dropped when blanked
+	struct linger *linger;     // NULL: the last picture goes with the lease
 
 	char last_label[SCANOUT_LABEL_MAX + 1];
 	struct identity last_holder;

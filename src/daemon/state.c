@@ -62,18 +62,34 @@ void state_init(struct state *state, const char *directory) {
 }
 
 void state_finish(struct state *state) {
+	for (size_t i = 0; i < state->n_cards; i++) {
+		for (size_t k = 0; k < state->cards[i].n_leases; k++) {
+			state_lease_finish(&state->cards[i].leases[k]);
+		}
+	}
 	free(state->path);
 	free(state->cards);
 	*state = (struct state){0};
 }
 
-const struct state_card *state_find(const struct state *state, const char *store_name) {
+void state_lease_finish(struct state_lease *lease) {
+	cleanup_close(&lease->copy_fd);
+	cleanup_close(&lease->asker_fd);
+	lease->copy_fd = lease->asker_fd = -1;
+}
+
+size_t state_take(
+	struct state *state, const char *store_name, struct state_lease ret[CARD_MAX_OBJECTS]) {
 	for (size_t i = 0; i < state->n_cards; i++) {
-		if (strcmp(state->cards[i].store_name, store_name) == 0) {
-			return &state->cards[i];
+		struct state_card *card = &state->cards[i];
+		if (strcmp(card->store_name, store_name) == 0) {
+			size_t n = card->n_leases;
+			memcpy(ret, card->leases, n * sizeof(*ret));
+			card->n_leases = 0;
+			return n;
 		}
 	}
-	return NULL;
+	return 0;
 }
 
 static int write_file(const char *path, const char *text) {
@@ -144,6 +160,58 @@ void state_keep_card(struct card *card) {
 		log_warning("%s: systemd does not keep the card: %s. A restart will end its leases",
 			card->device, strerror(-r));
 	}
+}
+
+static void print_lease_name(uint64_t generation, char *ret, size_t size) {
+	snprintf(ret, size, STATE_LEASE_PREFIX "%" PRIu64, generation);
+}
+
+void state_keep_lease(uint64_t generation, int copy_fd, int asker_fd) {
+	char name[64], message[128];
+	int fds[] = {copy_fd, asker_fd};
+	print_lease_name(generation, name, sizeof(name));
+	/* FDPOLL=0: systemd would drop a pidfd whose process is gone, just when it is needed. */
+	snprintf(message, sizeof(message), "FDSTORE=1\nFDPOLL=0\nFDNAME=%s", name);
+	int r = sd_pid_notify_with_fds(0, false, message, fds, 2);
+	if (r < 0) {
+		log_warning("%s: systemd does not keep it: %s. After a restart its last picture "
+			    "will not linger",
+			name, strerror(-r));
+	}
+}
+
+void state_forget_lease(uint64_t generation) {
+	char name[64];
+	print_lease_name(generation, name, sizeof(name));
+	sd_notifyf(false, "FDSTOREREMOVE=1\nFDNAME=%s", name);
+}
+
+static struct state_lease *find_lease(struct state *state, const char *name) {
+	char wanted[64];
+	for (size_t i = 0; i < state->n_cards; i++) {
+		for (size_t k = 0; k < state->cards[i].n_leases; k++) {
+			struct state_lease *lease = &state->cards[i].leases[k];
+			print_lease_name(lease->generation, wanted, sizeof(wanted));
+			if (strcmp(wanted, name) == 0) {
+				return lease;
+			}
+		}
+	}
+	return NULL;
+}
+
+void state_give(struct state *state, const char *name, int fd) {
+	struct state_lease *lease = find_lease(state, name);
+	struct stat st;
+	AUTO_CLOSE int owned = fd;
+	if (!lease || fstat(fd, &st) < 0) {
+		/* Its lease has lost its name with the file: to keep it would hide its end. */
+		sd_notifyf(false, "FDSTOREREMOVE=1\nFDNAME=%s", name);
+		return;
+	}
+	int *place = S_ISCHR(st.st_mode) ? &lease->copy_fd : &lease->asker_fd;
+	cleanup_close(place);
+	*place = TAKE_FD(owned);
 }
 
 void state_forget_card(const char *store_name) {

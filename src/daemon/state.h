@@ -18,14 +18,19 @@ struct manager;
 
 #define STATE_MAX_CARDS 64
 #define STATE_FD_PREFIX "card."
+#define STATE_LEASE_PREFIX "lease."
 
-/* One lease, as the file has it. */
+/* One lease, as the file has it, or a picture that lingers after one. */
 struct state_lease {
 	uint32_t lessee;
 	uint64_t generation, since;
 	struct card_objects objects;
 	struct identity holder;
 	char label[SCANOUT_LABEL_MAX + 1];
+	uint64_t linger_usec;  // 0: the last picture goes with the lease
+	uint64_t until;        // CLOCK_MONOTONIC; 0: a lease
+	uint32_t framebuffer;  // of the picture that lingers
+	int copy_fd, asker_fd; // from systemd's store, see linger.h; -1 without
 };
 
 struct state_card {
@@ -37,7 +42,7 @@ struct state_card {
 struct state {
 	char *path; // NULL: nothing is saved
 	uint64_t last_generation;
-	struct state_card *cards; // what was read at the start; NULL after that
+	struct state_card *cards; // what was read at the start
 	size_t n_cards;
 };
 
@@ -48,8 +53,10 @@ struct state {
 void state_init(struct state *state, const char *directory);
 void state_finish(struct state *state);
 
-/* The leases of the open file that the store has under this name, or NULL. */
-const struct state_card *state_find(const struct state *state, const char *store_name);
+/* Takes what the file has of that open file, with its fds. Returns how many there are. */
+size_t state_take(
+	struct state *state, const char *store_name, struct state_lease ret[CARD_MAX_OBJECTS]);
+void state_lease_finish(struct state_lease *lease);
 
 /* Writes the manager's table, all or nothing. A failure is logged: the leases do not depend on it.
  */
@@ -59,5 +66,11 @@ void state_save(struct state *state, const struct manager *manager);
 void state_keep_card(struct card *card);
 /* Takes the fd out of the store: the card is gone, or its leases shall end. */
 void state_forget_card(const char *store_name);
+
+/* The same for what a lease needs whose last picture is to linger. */
+void state_keep_lease(uint64_t generation, int copy_fd, int asker_fd);
+void state_forget_lease(uint64_t generation);
+/* One of those fds, as systemd passed it, becomes the state's. */
+void state_give(struct state *state, const char *name, int fd);
 
 #endif

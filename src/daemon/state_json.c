@@ -9,6 +9,7 @@
 
 #include "common/cleanup.h"
 #include "lease.h"
+#include "linger.h"
 #include "manager.h"
 #include "state.h"
 
@@ -58,6 +59,15 @@ static bool read_planes(const cJSON *object, struct card_objects *ret) {
 	return cJSON_IsArray(planes);
 }
 
+/* What a lease has only if its last picture is to linger. */
+static bool read_linger(const cJSON *object, struct state_lease *ret) {
+	ret->copy_fd = ret->asker_fd = -1;
+	return !cJSON_HasObjectItem(object, "linger") ||
+	       (read_u64(object, "linger", &ret->linger_usec) &&
+		       read_u64(object, "until", &ret->until) &&
+		       read_u32(object, "framebuffer", &ret->framebuffer));
+}
+
 static bool read_lease(const cJSON *object, struct state_lease *ret) {
 	uint32_t uid, pid;
 	const cJSON *holder = cJSON_GetObjectItemCaseSensitive(object, "holder");
@@ -66,7 +76,7 @@ static bool read_lease(const cJSON *object, struct state_lease *ret) {
 		!read_u64(object, "since", &ret->since) ||
 		!read_u32(object, "connector", &ret->objects.connector) ||
 		!read_u32(object, "crtc", &ret->objects.crtc) ||
-		!read_planes(object, &ret->objects) ||
+		!read_planes(object, &ret->objects) || !read_linger(object, ret) ||
 		!read_text(object, "label", ret->label, sizeof(ret->label)) ||
 		!read_u32(holder, "uid", &uid) || !read_u32(holder, "pid", &pid) ||
 		!read_text(holder, "container", ret->holder.container,
@@ -132,14 +142,15 @@ static void add_u64(cJSON *object, const char *name, uint64_t value) {
 	cJSON_AddStringToObject(object, name, text);
 }
 
-static char *print_lease(const struct lease *lease) {
-	const struct scanout *scanout = lease->scanout;
-	AUTO_JSON cJSON *object = cJSON_CreateObject();
+/* A scanout with a lease, or with a picture that lingers after one. */
+static cJSON *print_scanout(const struct scanout *scanout) {
+	const struct identity *who = &scanout->last_holder;
+	cJSON *object = cJSON_CreateObject();
 	cJSON_AddStringToObject(object, "scanout", scanout->id);
-	cJSON_AddNumberToObject(object, "lessee", lease->lessee);
-	add_u64(object, "generation", lease->generation);
+	cJSON_AddNumberToObject(object, "lessee", scanout->lease ? scanout->lease->lessee : 0);
+	add_u64(object, "generation", scanout->generation);
 	add_u64(object, "since", scanout->since);
-	cJSON_AddStringToObject(object, "label", lease->label);
+	cJSON_AddStringToObject(object, "label", scanout->last_label);
 	cJSON_AddNumberToObject(object, "connector", scanout->objects.connector);
 	cJSON_AddNumberToObject(object, "crtc", scanout->objects.crtc);
 	cJSON *planes = cJSON_AddArrayToObject(object, "planes");
@@ -147,18 +158,25 @@ static char *print_lease(const struct lease *lease) {
 		cJSON_AddItemToArray(planes, cJSON_CreateNumber(scanout->objects.planes[i]));
 	}
 	cJSON *holder = cJSON_AddObjectToObject(object, "holder");
-	cJSON_AddNumberToObject(holder, "uid", lease->holder.uid);
-	cJSON_AddNumberToObject(holder, "pid", lease->holder.pid);
-	cJSON_AddStringToObject(holder, "container", lease->holder.container);
-	cJSON_AddStringToObject(holder, "engine", lease->holder.engine);
-	cJSON_AddStringToObject(holder, "unit", lease->holder.unit);
-	return cJSON_PrintUnformatted(object);
+	cJSON_AddNumberToObject(holder, "uid", who->uid);
+	cJSON_AddNumberToObject(holder, "pid", who->pid);
+	cJSON_AddStringToObject(holder, "container", who->container);
+	cJSON_AddStringToObject(holder, "engine", who->engine);
+	cJSON_AddStringToObject(holder, "unit", who->unit);
+	if (scanout->linger) {
+		add_u64(object, "linger", linger_usec(scanout));
+		add_u64(object, "until", linger_until(scanout));
+		cJSON_AddNumberToObject(
+			object, "framebuffer", scanout->lease ? 0 : scanout->framebuffer);
+	}
+	return object;
 }
 
 /* Printed once: a grant must not cost more the more leases there are. */
 static void add_lease(cJSON *leases, struct lease *lease) {
 	if (!lease->record) {
-		lease->record = print_lease(lease);
+		AUTO_JSON cJSON *object = print_scanout(lease->scanout);
+		lease->record = cJSON_PrintUnformatted(object);
 	}
 	cJSON_AddItemToArray(leases, cJSON_CreateRaw(lease->record));
 }
@@ -169,6 +187,7 @@ char *state_print(const struct manager *manager) {
 	add_u64(root, "generation", manager->leases.last_generation);
 	cJSON *cards = cJSON_AddArrayToObject(root, "cards");
 	const struct card *card;
+	const struct scanout *scanout;
 	struct lease *lease;
 	TAILQ_FOREACH (card, &manager->cards, link) {
 		cJSON *object = cJSON_CreateObject();
@@ -179,6 +198,11 @@ char *state_print(const struct manager *manager) {
 		TAILQ_FOREACH (lease, &manager->leases.leases, link) {
 			if (lease->scanout->card == card) {
 				add_lease(leases, lease);
+			}
+		}
+		TAILQ_FOREACH (scanout, &card->scanouts, link) {
+			if (linger_is_on(scanout)) {
+				cJSON_AddItemToArray(leases, print_scanout(scanout));
 			}
 		}
 	}

@@ -18,6 +18,12 @@ void survey_free(struct survey *survey) {
 		free(*p);
 	}
 	free(survey->exclude);
+	for (unsigned i = 0; i < survey->n_known; i++) {
+		state_lease_finish(&survey->known[i]);
+	}
+	for (unsigned i = 0; i < survey->n_found; i++) {
+		state_lease_finish(&survey->found[i]);
+	}
 	free(survey);
 }
 
@@ -66,15 +72,24 @@ static int find_leases(struct survey *survey) {
 		return n;
 	}
 	n = n < CARD_MAX_OBJECTS ? n : CARD_MAX_OBJECTS;
+	int nameless = n;
 	for (unsigned i = 0; i < survey->n_known; i++) {
-		if (contains(lessees, n, survey->known[i].lessee)) {
-			survey->found[survey->n_found++] = survey->known[i];
-			alloc_take(&survey->snapshot, &survey->known[i].objects, &taken);
+		struct state_lease *known = &survey->known[i];
+		bool lives = contains(lessees, n, known->lessee);
+		if (lives || known->until > 0) {
+			survey->found[survey->n_found++] = *known;
+			known->copy_fd = known->asker_fd = -1;
+			alloc_take(&survey->snapshot, &known->objects, &taken);
+			nameless -= lives;
+		} else {
+			state_lease_finish(known); // here: the close of a lease can wait for locks
 		}
 	}
-	int nameless = n - (int)survey->n_found;
-	for (unsigned i = 0; i < survey->snapshot.n_connectors && nameless > 0; i++) {
-		struct state_lease lost = {.holder = {.uid = (uid_t)-1}};
+	for (unsigned i = 0; i < survey->snapshot.n_connectors && nameless > 0 &&
+			     survey->n_found < CARD_MAX_OBJECTS;
+		i++) {
+		struct state_lease lost = {
+			.holder = {.uid = (uid_t)-1}, .copy_fd = -1, .asker_fd = -1};
 		if (!(taken.connectors & BIT(i)) && is_taken(survey, i, &taken, &lost.objects)) {
 			survey->found[survey->n_found++] = lost;
 			alloc_take(&survey->snapshot, &lost.objects, &taken);
@@ -192,11 +207,9 @@ int survey_submit(struct manager *manager, struct card *card,
 		.first = !card->ready,
 	};
 	snprintf(survey->device, sizeof(survey->device), "%s", card->device);
-	const struct state_card *state =
-		card->ready ? NULL : state_find(&manager->state, card->store_name);
-	if (state) {
-		memcpy(survey->known, state->leases, sizeof(survey->known));
-		survey->n_known = (unsigned)state->n_leases;
+	if (!card->ready) {
+		survey->n_known =
+			(unsigned)state_take(&manager->state, card->store_name, survey->known);
 	}
 	int r = config_copy_list(manager->config.exclude, &survey->exclude);
 	if (r == 0) {

@@ -22,12 +22,13 @@ struct survey {
 	char **exclude;
 	bool force_connect;
 	bool first; // of this card by this daemon: blank what is nobody's
-	struct state_lease known[CARD_MAX_OBJECTS]; // leases by the state file
+	struct state_lease known[CARD_MAX_OBJECTS]; // leases and pictures by the state file
 	unsigned n_known;
 
 	/* The result. */
 	struct card_snapshot snapshot;
-	struct state_lease found[CARD_MAX_OBJECTS]; // leases that the kernel has, at the first look
+	/* At the first look: leases that the kernel has, and pictures that linger. */
+	struct state_lease found[CARD_MAX_OBJECTS];
 	unsigned n_found;
 };
 

@@ -2,11 +2,8 @@
 #ifndef SCANOUTD_TAKEOVER_H
 #define SCANOUTD_TAKEOVER_H
 
-#include <stdbool.h>
-
 struct lease;
 struct manager;
-struct scanout;
 
 /*
  * One step of the way. First the worker makes the picture ours, then the old lease ends, then the
@@ -15,8 +12,5 @@ struct scanout;
  * worker waiting costs the picture: then the scanout is blanked as after any other lease.
  */
 void takeover_advance(struct manager *manager, struct lease *old);
-
-/* The old lease has ended: looks again, or blanks. */
-void takeover_hand_over(struct manager *manager, struct scanout *scanout);
 
 #endif

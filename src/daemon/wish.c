@@ -78,6 +78,11 @@ static int read_spare(sd_bus_message *m, struct wish *wish, struct refusal *refu
 	return 0;
 }
 
+/* How long it may be is the configuration's: policy.c. */
+static int read_linger(sd_bus_message *m, struct wish *wish, struct refusal *refusal) {
+	return sd_bus_message_read(m, "t", &wish->linger_usec);
+}
+
 static const struct {
 	const char *name, *type;
 	int (*read)(sd_bus_message *m, struct wish *wish, struct refusal *refusal); // NULL: later
@@ -90,7 +95,7 @@ static const struct {
 	{"height", "u", NULL},
 	{"refresh", "u", NULL},
 	{"takeover", "b", read_takeover},
-	{"linger", "t", NULL},
+	{"linger", "t", read_linger},
 };
 
 #define N_OPTIONS (sizeof(options) / sizeof(options[0]))

@@ -18,6 +18,7 @@ struct wish {
 	uint64_t timeout_usec;             // how long to wait for one; 0 = not at all
 	bool takeover;                     // instead of the lease with this label
 	bool spare;                        // an empty lease, too
+	uint64_t linger_usec;              // how long the last picture stays when it ends
 };
 
 /*

@@ -21,6 +21,8 @@ struct fake_lessee {
 	uint32_t id;
 	int peer;                      // our end; hangs up with the last copy of the other one
 	struct card_objects objects;   // zeros: an empty or a revoked lease
+	uint32_t shown;                // its CRTC, also when it is revoked
+	uint64_t picture;              // what it drew there
 	TAILQ_ENTRY(fake_lessee) link; // fake_card::lessees
 };
 
@@ -29,6 +31,7 @@ struct fake_card {
 	struct card_snapshot topology;
 	uint64_t crtc_picture[CARD_MAX_OBJECTS], plane_picture[CARD_MAX_OBJECTS]; // 0 = blank
 	bool adopted[CARD_MAX_OBJECTS];
+	bool lost[CARD_MAX_OBJECTS]; // with the file of its owner
 	bool present;
 	int master_peer;                                   // -1: not open
 	ino_t master;                                      // the inode of the other end
@@ -138,7 +141,21 @@ static bool has_hung_up(int fd) {
 	return poll(&p, 1, 0) == 1 && (p.revents & POLLHUP);
 }
 
+/* The place of a CRTC in the topology. */
+static unsigned find_crtc(struct fake_card *card, uint32_t crtc) {
+	unsigned i = 0;
+	while (i + 1 < card->topology.n_crtcs && card->topology.crtcs[i] != crtc) {
+		i++;
+	}
+	return i;
+}
+
 static void end_lessee(struct fake_lessee *lessee) {
+	unsigned i = find_crtc(lessee->card, lessee->shown);
+	if (lessee->shown && lessee->card->crtc_picture[i] == lessee->picture &&
+		!lessee->card->adopted[i]) {
+		lessee->card->lost[i] = true;
+	}
 	TAILQ_REMOVE(&lessee->card->lessees, lessee, link);
 	if (!fake.quiet && lessee->card->present) {
 		push_event(CARD_EVENT_LEASE, lessee->card->device);
@@ -322,15 +339,6 @@ static bool is_known(const struct card_snapshot *t, uint32_t object) {
 	return false;
 }
 
-/* Whether the CRTC's picture is the daemon's own. */
-static bool *find_adopted(struct fake_card *card, uint32_t crtc) {
-	unsigned i = 0;
-	while (i + 1 < card->topology.n_crtcs && card->topology.crtcs[i] != crtc) {
-		i++;
-	}
-	return &card->adopted[i];
-}
-
 static int fake_blank(int fd, const struct card_objects *objects) {
 	int r = enter(FAKE_BLANK);
 	struct fake_card *card = find_master(fd);
@@ -344,7 +352,8 @@ static int fake_blank(int fd, const struct card_objects *objects) {
 		reap(card);
 		fake.n_torn += is_leased(card, objects->crtc);
 		show(card, objects, 0);
-		*find_adopted(card, objects->crtc) = false;
+		card->adopted[find_crtc(card, objects->crtc)] = false;
+		card->lost[find_crtc(card, objects->crtc)] = false;
 	}
 	return leave(r);
 }
@@ -357,9 +366,13 @@ static int fake_adopt(int fd, const struct card_objects *objects, uint32_t *fram
 		r = -ENODEV;
 	}
 	if (r == 0) {
+		reap(card);
+		r = card->lost[find_crtc(card, objects->crtc)] ? -ENOENT : 0;
+	}
+	if (r == 0) {
 		fake.n_adopted += *framebuffer == 0;
 		*framebuffer = objects->crtc + 1000;
-		*find_adopted(card, objects->crtc) = true;
+		card->adopted[find_crtc(card, objects->crtc)] = true;
 	}
 	return leave(r);
 }
@@ -439,10 +452,12 @@ static int add_lessee(struct fake_card *card, const struct card_objects *objects
 	if (objects) {
 		lessee->objects = *objects;
 		/* The holder draws at once. */
-		bool *adopted = find_adopted(card, objects->crtc);
+		unsigned i = find_crtc(card, objects->crtc);
 		unsigned n = show(card, objects, ++fake.last_picture);
-		fake.n_seen += *adopted ? 0 : n; // else it is meant to be seen
-		*adopted = false;
+		fake.n_seen += card->adopted[i] ? 0 : n; // else it is meant to be seen
+		card->adopted[i] = card->lost[i] = false;
+		lessee->shown = objects->crtc;
+		lessee->picture = fake.last_picture;
 	}
 	TAILQ_INSERT_TAIL(&card->lessees, lessee, link);
 	if (!fake.quiet) {

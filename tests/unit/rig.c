@@ -64,6 +64,7 @@ static struct config make_config(bool force_connect, const char *exclude) {
 		.force_connect = force_connect,
 		.admin_gid = (gid_t)-1,
 		.max_per_holder = 4,
+		.max_linger_usec = UINT64_C(3600000000),
 		.exclude = calloc(8, sizeof(char *)),
 	};
 	char text[256];

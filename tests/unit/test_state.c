@@ -42,8 +42,13 @@ static void fill(struct table *t) {
 	lease_table_init(&t->manager.leases);
 	t->manager.leases.last_generation = UINT64_C(9007199254740993); // no double has it
 	TAILQ_INSERT_TAIL(&t->manager.cards, &t->card, link);
+	TAILQ_INIT(&t->card.scanouts);
+	TAILQ_INSERT_TAIL(&t->card.scanouts, &t->scanout, link);
 	t->scanout.card = &t->card;
 	t->scanout.lease = &t->lease;
+	t->scanout.generation = t->lease.generation;
+	t->scanout.last_holder = t->lease.holder;
+	strcpy(t->scanout.last_label, t->lease.label);
 	t->lease.scanout = &t->scanout;
 	TAILQ_INSERT_TAIL(&t->manager.leases.leases, &t->lease, link);
 }
@@ -55,11 +60,11 @@ static void is_read_as_written(void **unused) {
 	AUTO_JSON_TEXT char *text = state_print(&t.manager);
 	assert_int_equal(state_parse(&state, text), 0);
 	assert_int_equal(state.last_generation, UINT64_C(9007199254740993));
-	assert_null(state_find(&state, "card.ffff.pci_10"));
-	const struct state_card *card = state_find(&state, "card.0123.pci_10");
-	assert_non_null(card);
-	assert_int_equal(card->n_leases, 1);
-	const struct state_lease *lease = &card->leases[0];
+	struct state_lease leases[CARD_MAX_OBJECTS];
+	assert_int_equal(state_take(&state, "card.ffff.pci_10", leases), 0);
+	assert_int_equal(state_take(&state, "card.0123.pci_10", leases), 1);
+	assert_int_equal(state_take(&state, "card.0123.pci_10", leases), 0); // once
+	const struct state_lease *lease = &leases[0];
 	assert_int_equal(lease->lessee, 7);
 	assert_int_equal(lease->generation, UINT64_C(18446744073709551615));
 	assert_int_equal(lease->since, UINT64_C(1790000000123456));

@@ -1,6 +1,7 @@
 /* A lease replaced by a new one of its holder: the picture stands, and nobody else gets it. */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/names.h"
 #include "rig.h"
@@ -72,6 +73,9 @@ static void the_request_is_withdrawn(void **state) {
 	struct rig *rig = *state;
 	begin(rig);
 	struct answer *now = take_over(rig, &user);
+	while (fake_count(FAKE_ADOPT) == 0 || fake_waiting(FAKE_ADOPT) > 0) {
+		usleep(100); // the worker is at its first look, and the loop has not heard of it
+	}
 	fake_hold(FAKE_ADOPT);
 	run_until(rig->event, rig->n_ended == 1);
 	run_until(rig->event, fake_waiting(FAKE_ADOPT) == 1);

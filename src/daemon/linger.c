@@ -1,0 +1,208 @@
+#include "linger.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/pidfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "blank.h"
+#include "common/cleanup.h"
+#include "log.h"
+#include "manager.h"
+#include "picture.h"
+#include "state.h"
+
+struct linger {
+	struct manager *manager;
+	struct scanout *scanout; // NULL until the lease has begun
+	uint64_t usec;           // 0: cut
+	uint64_t until;          // CLOCK_MONOTONIC; 0 while the lease lives
+	uint64_t generation;     // of the lease: its name in systemd's store
+	int copy_fd;             // of the lease's file; -1 once somebody took it
+	bool due;                // the process that asked is gone
+	sd_event_source *asker;  // its pidfd
+	sd_event_source *timer;  // while the picture stands
+};
+
+static uint64_t now_usec(void) {
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+void linger_advance(struct scanout *scanout) {
+	if (!linger_is_due(scanout) || !scanout->lease || scanout->picture != PICTURE_THEIRS ||
+		scanout->linger->manager->paused) {
+		return;
+	}
+	picture_adopt(scanout->linger->manager, scanout);
+	if (scanout->picture == PICTURE_FAILED) { // out of memory: the lease must end all the same
+		scanout->picture = PICTURE_THEIRS;
+		AUTO_CLOSE int copy_fd = linger_take_copy(scanout);
+	}
+}
+
+static int handle_asker_gone(sd_event_source *source, int fd, uint32_t events, void *data) {
+	struct linger *linger = data;
+	sd_event_source_set_enabled(source, SD_EVENT_OFF);
+	linger->due = true;
+	log_object(LOG_DEBUG, linger->scanout, "Who asked for it is gone");
+	linger_advance(linger->scanout);
+	return 0;
+}
+
+static void destroy(struct linger **linger) {
+	linger_destroy(*linger);
+}
+
+static struct linger *allocate(struct manager *manager, uint64_t usec) {
+	struct linger *linger = calloc(1, sizeof(*linger));
+	if (linger) {
+		linger->manager = manager;
+		linger->usec = usec;
+		linger->copy_fd = -1;
+	}
+	return linger;
+}
+
+/* Takes over `pidfd` on success. */
+static int watch_asker(struct linger *linger, int pidfd) {
+	int r = sd_event_add_io(
+		linger->manager->event, &linger->asker, pidfd, EPOLLIN, handle_asker_gone, linger);
+	return r < 0 ? r : sd_event_source_set_io_fd_own(linger->asker, true);
+}
+
+int linger_new(
+	struct manager *manager, uint64_t usec, int lease_fd, pid_t pid, struct linger **ret) {
+	CLEANUP(destroy) struct linger *linger = allocate(manager, usec);
+	if (!linger) {
+		return -ENOMEM;
+	}
+	linger->copy_fd = fcntl(lease_fd, F_DUPFD_CLOEXEC, 3);
+	AUTO_CLOSE int pidfd = linger->copy_fd < 0 ? -1 : pidfd_open(pid, 0);
+	if (pidfd < 0) {
+		return -errno;
+	}
+	int r = watch_asker(linger, pidfd);
+	if (r < 0) {
+		return r;
+	}
+	pidfd = -1;
+	*ret = TAKE_PTR(linger);
+	return 0;
+}
+
+void linger_begin(struct scanout *scanout, struct linger *linger) {
+	linger_destroy(scanout->linger);
+	scanout->linger = linger;
+	if (linger) {
+		linger->scanout = scanout;
+		linger->generation = scanout->generation;
+		state_keep_lease(linger->generation, linger->copy_fd,
+			sd_event_source_get_io_fd(linger->asker));
+	}
+}
+
+void linger_destroy(struct linger *linger) {
+	if (!linger) {
+		return;
+	}
+	sd_event_source_disable_unref(linger->asker);
+	sd_event_source_disable_unref(linger->timer);
+	cleanup_close(&linger->copy_fd);
+	free(linger);
+}
+
+int linger_restore(struct manager *manager, struct scanout *scanout, struct state_lease *found) {
+	CLEANUP(destroy)
+	struct linger *linger = allocate(manager, found->linger_usec);
+	if (!linger) {
+		return -ENOMEM;
+	}
+	if (found->until == 0) {
+		int r = found->copy_fd < 0 || found->asker_fd < 0
+				? -EBADF
+				: watch_asker(linger, found->asker_fd);
+		if (r < 0) {
+			return r;
+		}
+		found->asker_fd = -1;
+		linger->copy_fd = TAKE_FD(found->copy_fd);
+	}
+	linger->scanout = scanout;
+	linger->generation = found->generation;
+	linger->until = found->until;
+	scanout->linger = TAKE_PTR(linger);
+	return 0;
+}
+
+int linger_take_copy(struct scanout *scanout) {
+	struct linger *linger = scanout->linger;
+	if (!linger || linger->copy_fd < 0) {
+		return -1;
+	}
+	linger->asker = sd_event_source_disable_unref(linger->asker);
+	state_forget_lease(linger->generation);
+	return TAKE_FD(linger->copy_fd);
+}
+
+bool linger_is_due(const struct scanout *scanout) {
+	return scanout->linger && scanout->linger->due && scanout->linger->copy_fd >= 0;
+}
+
+static int handle_over(sd_event_source *source, uint64_t usec, void *data) {
+	struct linger *linger = data;
+	linger_cut(linger->scanout);
+	return 0;
+}
+
+bool linger_start(struct scanout *scanout) {
+	struct linger *linger = scanout->linger;
+	char reason[96];
+	if (!linger || linger->usec == 0) {
+		return false;
+	}
+	if (linger->until == 0) {
+		linger->until = now_usec() + linger->usec;
+	}
+	if (sd_event_add_time(linger->manager->event, &linger->timer, CLOCK_MONOTONIC,
+		    linger->until, 1000, handle_over, linger) < 0) {
+		return false;
+	}
+	uint64_t since = scanout->since;
+	snprintf(reason, sizeof(reason), "the last picture lingers for %g s",
+		(double)linger->usec / 1000000);
+	manager_set_state(linger->manager, scanout, SCANOUT_DRAINING, reason);
+	scanout->since = since; // the end of the lease
+	state_save(&linger->manager->state, linger->manager);
+	return true;
+}
+
+bool linger_is_on(const struct scanout *scanout) {
+	return scanout->linger && scanout->linger->timer;
+}
+
+void linger_cut(struct scanout *scanout) {
+	struct linger *linger = scanout->linger;
+	if (!linger) {
+		return;
+	}
+	linger->usec = 0;
+	if (linger->timer) {
+		log_object(LOG_INFO, scanout, "The last picture goes");
+		scanout->picture = PICTURE_THEIRS;
+		blank_scanout(linger->manager, scanout);
+	}
+}
+
+uint64_t linger_usec(const struct scanout *scanout) {
+	return scanout->linger ? scanout->linger->usec : 0;
+}
+
+uint64_t linger_until(const struct scanout *scanout) {
+	return scanout->linger ? scanout->linger->until : 0;
+}
