@@ -17,7 +17,7 @@
 struct wish {
 	const char *scanout; // may be NULL
 	const char *label;   // may be NULL
-	uint64_t timeout_usec;
+	uint64_t timeout_usec, linger_usec;
 	uint32_t width, height, refresh; // 0 if not asked for; refresh in mHz
 	bool spare, takeover;
 };
@@ -75,13 +75,15 @@ static int parse_options(struct ctl *ctl, int argc, char *argv[], struct wish *w
 		TIMEOUT,
 		SPARE,
 		TAKEOVER,
+		LINGER,
 		SIZE
 	};
 	static const struct option options[] = {{"scanout", required_argument, NULL, SCANOUT},
 		{"label", required_argument, NULL, LABEL},
 		{"timeout", required_argument, NULL, TIMEOUT}, {"spare", no_argument, NULL, SPARE},
-		{"takeover", no_argument, NULL, TAKEOVER}, {"size", required_argument, NULL, SIZE},
-		OPTIONS_COMMON, {0}};
+		{"takeover", no_argument, NULL, TAKEOVER},
+		{"linger", required_argument, NULL, LINGER},
+		{"size", required_argument, NULL, SIZE}, OPTIONS_COMMON, {0}};
 	int option;
 	optind = 0; // glibc: start again with this argv
 	while ((option = getopt_long(argc, argv, "+:jh", options, NULL)) != -1) {
@@ -104,6 +106,14 @@ static int parse_options(struct ctl *ctl, int argc, char *argv[], struct wish *w
 				code = report_usage(ctl,
 					"'%s' is no timeout. Write 10 (seconds), 500ms, 2min, 1h or "
 					"infinity.",
+					optarg);
+			}
+			break;
+		case LINGER:
+			if (duration_parse(optarg, &wish->linger_usec) < 0) {
+				code = report_usage(ctl,
+					"'%s' is no time to linger. Write 10 (seconds), 500ms or "
+					"1min.",
 					optarg);
 			}
 			break;
@@ -154,6 +164,9 @@ static int build_request(struct ctl *ctl, const struct wish *wish, sd_bus_messag
 	}
 	if (r >= 0 && wish->takeover) {
 		r = sd_bus_message_append(m, "{sv}", "takeover", "b", 1);
+	}
+	if (r >= 0 && wish->linger_usec) {
+		r = sd_bus_message_append(m, "{sv}", "linger", "t", wish->linger_usec);
 	}
 	if (r >= 0 && wish->spare) {
 		r = sd_bus_message_append(m, "{sv}", "spare", "b", 1);

@@ -27,6 +27,7 @@ static const struct property scanout_properties[] = {
 	{"since", "t", NULL},
 	{"lessee", "u", NULL},
 	{"generation", "t", NULL},
+	{"linger", "t", NULL},
 	{"width", "u", NULL},
 	{"height", "u", NULL},
 	{"refresh", "u", NULL},

@@ -15,7 +15,7 @@ static const struct command commands[] = {
 	{"release", "[--json] ID|LABEL|INDEX", "Takes a scanout back from its holder.",
 		run_release},
 	{"request",
-		"[--label LABEL] [--scanout ID] [--timeout TIME] [--size WxH[@HZ]] [--spare] [--takeover] "
+		"[--label LABEL] [--scanout ID] [--timeout TIME] [--size WxH[@HZ]] [--spare] [--takeover] [--linger TIME] "
 		"[--] COMMAND…",
 		"Leases a scanout and runs COMMAND with it as an open file, SCANOUT_LEASE_FD.",
 		run_request},

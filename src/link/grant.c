@@ -26,6 +26,9 @@ int wish_append(const struct wish *wish, sd_bus_message *message) {
 	if (r >= 0 && wish->timeout_usec > 0) {
 		r = sd_bus_message_append(message, "{sv}", "timeout", "t", wish->timeout_usec);
 	}
+	if (r >= 0 && wish->linger_usec > 0) {
+		r = sd_bus_message_append(message, "{sv}", "linger", "t", wish->linger_usec);
+	}
 	return r < 0 ? r : sd_bus_message_close_container(message);
 }
 

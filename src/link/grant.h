@@ -10,7 +10,7 @@ struct wish {
 	const char *scanout;    // may be NULL
 	const char *label;      // may be NULL
 	unsigned width, height; // 0: any
-	uint64_t timeout_usec;
+	uint64_t timeout_usec, linger_usec;
 	bool spare;
 };
 

@@ -21,6 +21,7 @@ static const char usage[] =
 	"  -s, --size=WxH         how large the desktop is to be\n"
 	"  -t, --timeout=TIME     how long to wait for scanoutd and a free scanout;\n"
 	"                         seconds, or with ms, s, min, h; default 30s\n"
+	"      --linger=TIME      how long the last picture stays when all this has ended\n"
 	"      --seat=KIND        auto, logind, seatd, weston-launch, fd or preload\n"
 	"      --restart=WHEN     no, or on-failure\n"
 	"      --input=GLOB       let COMMAND open these input devices, repeatable\n"
@@ -41,7 +42,7 @@ static int parse_size(struct options *options, const char *text) {
 	return 0;
 }
 
-static int parse_timeout(struct options *options, const char *text) {
+static int parse_time(const char *text, uint64_t *ret) {
 	static const struct {
 		const char *name;
 		double usec;
@@ -53,7 +54,7 @@ static int parse_timeout(struct options *options, const char *text) {
 		/* A day is the longest that scanoutd waits; the comparison fails for NaN. */
 		if (strcmp(unit, units[i].name) == 0 && value >= 0 &&
 			value * units[i].usec <= 24 * 3600e6) {
-			options->timeout_usec = value * units[i].usec;
+			*ret = value * units[i].usec;
 			return 0;
 		}
 	}
@@ -117,6 +118,7 @@ static int add_input(struct options *options, const char *text) {
 
 enum {
 	OPTION_SEAT = 256,
+	OPTION_LINGER,
 	OPTION_RESTART,
 	OPTION_INPUT,
 	OPTION_LIBSEAT,
@@ -128,6 +130,7 @@ static const struct option long_options[] = {
 	{"scanout", required_argument, NULL, 'o'},
 	{"size", required_argument, NULL, 's'},
 	{"timeout", required_argument, NULL, 't'},
+	{"linger", required_argument, NULL, OPTION_LINGER},
 	{"seat", required_argument, NULL, OPTION_SEAT},
 	{"restart", required_argument, NULL, OPTION_RESTART},
 	{"input", required_argument, NULL, OPTION_INPUT},
@@ -148,7 +151,9 @@ static int parse_option(struct options *options, int option) {
 	case 's':
 		return parse_size(options, optarg);
 	case 't':
-		return parse_timeout(options, optarg);
+		return parse_time(optarg, &options->timeout_usec);
+	case OPTION_LINGER:
+		return parse_time(optarg, &options->linger_usec);
 	case OPTION_SEAT:
 		return parse_seat(options, optarg);
 	case OPTION_RESTART:

@@ -18,7 +18,7 @@ struct options {
 	const char *label;      // may be NULL
 	const char *scanout;    // may be NULL
 	unsigned width, height; // 0: whatever the output prefers
-	uint64_t timeout_usec;
+	uint64_t timeout_usec, linger_usec;
 	unsigned seats; // of SEAT_…; 0: as the program likes it
 	bool restart;
 	bool knows_dialect;

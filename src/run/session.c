@@ -29,6 +29,7 @@ static int request(struct session *session, bool first, bool spare) {
 		.width = options->width,
 		.height = options->height,
 		.timeout_usec = first ? options->timeout_usec : RETAKE_USEC,
+		.linger_usec = options->linger_usec,
 		.spare = spare,
 	};
 	struct grant grant;

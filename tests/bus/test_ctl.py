@@ -329,14 +329,15 @@ class Normal(Case):
         with self.bus.monitor("--json") as monitor:
             self.assertEqual(json.loads(monitor.stdout.readline())["event"], "watching")
             result = self.request("--label", "a", "--scanout", "b", "--timeout", "500ms", "--size",
-                                  "800x600@59.94", "--takeover", command=("sh", "-c", "exit 7"))
+                                  "800x600@59.94", "--takeover", "--linger", "1min",
+                                  command=("sh", "-c", "exit 7"))
             event = json.loads(monitor.stdout.readline())
             self.request("--timeout", "infinity", command=("true",))
             endless = json.loads(monitor.stdout.readline())
             monitor.terminate()
         self.check(result, 7)
         wanted = {"label": "a", "scanout": "b", "timeout": 500000, "width": 800, "height": 600,
-                  "refresh": 59940, "takeover": True}
+                  "refresh": 59940, "takeover": True, "linger": 60 * 10**6}
         self.assertEqual({k[7:]: v for k, v in event["info"].items() if k.startswith("option-")},
                          wanted)
         self.assertEqual((event["event"], event["id"]), ("leased", "card0-Virtual-1"))

@@ -248,8 +248,9 @@ class Start(RunTest):
     def test_wishes_are_passed_on(self):
         fake = self.fake()
         self.run_it("--label", "desk", "--scanout=card0-Virtual-4", "--size", "800x600",
-                    "--seat=fd", "--", "true")
-        fake.expect("request scanout=card0-Virtual-4 label=desk width=800 height=600 timeout")
+                    "--linger=1min", "--seat=fd", "--", "true")
+        fake.expect("request scanout=card0-Virtual-4 label=desk width=800 height=600 timeout "
+                    "linger")
         fake.expect("release card0-Virtual-4#1")
 
     def test_daemon_that_cannot_size(self):
@@ -262,7 +263,7 @@ class Start(RunTest):
     def test_bad_usage(self):
         for args in ((), ("--size=800", "true"), ("--size=0x5", "true"), ("--seat=x", "true"),
                      ("--restart=always", "true"), ("--timeout=soon", "true"),
-                     ("--timeout=nan", "true"), ("--timeout=2d", "true"),
+                     ("--timeout=nan", "true"), ("--linger=long", "true"), ("--timeout=2d", "true"),
                      ("--input=/dev/dri/card0", "true"), ("--libseat=1", "true"),
                      ("--bogus", "true"), ("--size=800x600x", "true")):
             status, out, err = self.run_it(*args)

@@ -236,8 +236,6 @@ static void later_options(void **state) {
 		assert_error(rig->client, SCANOUT_ERROR_INVALID_OPTION, "RequestScanout", "a{sv}",
 			1, numbers[i], "u", 1920);
 	}
-	assert_error(rig->client, SCANOUT_ERROR_INVALID_OPTION, "RequestScanout", "a{sv}", 1,
-		"linger", "t", UINT64_C(1));
 }
 
 static void wrong_scanouts(void **state) {

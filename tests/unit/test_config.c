@@ -76,6 +76,7 @@ static void assert_defaults(const struct config *config) {
 	assert_true(!config->exclude || !config->exclude[0]);
 	assert_null(config->admin_group);
 	assert_int_equal(config->max_per_holder, 4);
+	assert_int_equal(config->max_linger_usec, 60000000);
 }
 
 static void absent_and_empty_files_are_the_defaults(void **state) {
@@ -96,7 +97,7 @@ static void every_key(void **state) {
 	snprintf(text, sizeof(text),
 		"[Card]\nDevices=/dev/dri/card0\t /dev/dri/card3\nSeat = none\nForceConnect=no\n"
 		"[Scanouts]\nExclude=card0-Virtual-1  card0-Virtual-2\n"
-		"[Policy]\nAdminGroup=%s\nMaxPerHolder=4096\n",
+		"[Policy]\nAdminGroup=%s\nMaxPerHolder=4096\nMaxLinger=86400\n",
 		group->gr_name);
 	assert_right(f, text);
 	assert_string_equal(f->config.devices[0], "/dev/dri/card0");
@@ -110,6 +111,7 @@ static void every_key(void **state) {
 	assert_string_equal(f->config.admin_group, group->gr_name);
 	assert_int_equal(f->config.admin_gid, getgid());
 	assert_int_equal(f->config.max_per_holder, 4096);
+	assert_int_equal(f->config.max_linger_usec, UINT64_C(86400000000));
 }
 
 static void every_value_of_the_choices(void **state) {
@@ -122,9 +124,10 @@ static void every_value_of_the_choices(void **state) {
 	assert_true(f->config.force_connect);
 	assert_right(f, "[Card]\nDevices=auto\n");
 	assert_null(f->config.devices);
-	assert_right(f, "[Scanouts]\nExclude=\n[Policy]\nAdminGroup=\nMaxPerHolder=1");
+	assert_right(f, "[Scanouts]\nExclude=\n[Policy]\nAdminGroup=\nMaxPerHolder=1\nMaxLinger=0");
 	assert_null(f->config.admin_group);
 	assert_int_equal(f->config.max_per_holder, 1);
+	assert_int_equal(f->config.max_linger_usec, 0);
 	assert_null(f->config.exclude[0]);
 }
 
@@ -189,7 +192,7 @@ static void wrong_structure(void **state) {
 			":2: [Card] has no key seat=; it has Devices=, Seat=, ForceConnect=, OnStop="},
 		{"[Scanouts]\nInclude=x\n", ":2: [Scanouts] has no key Include=; it has Exclude="},
 		{"[Policy]\nX=1\n",
-			":2: [Policy] has no key X=; it has AdminGroup=, MaxPerHolder="},
+			":2: [Policy] has no key X=; it has AdminGroup=, MaxPerHolder=, MaxLinger="},
 		{"[Card]\nSeat=none\nSeat=none\n", ":3: Seat= stands twice in this file"},
 		{"[Card]\nSeat=none\n[Policy]\n[Card]\nSeat=auto\n",
 			":5: Seat= stands twice in this file"},

@@ -11,8 +11,11 @@ static char group_name[] = "scanout";
 static char first[] = "card0-Virtual-1", second[] = "card1-Virtual-2";
 static char *excluded[] = {first, second, NULL};
 
-static const struct config config = {
-	.admin_group = group_name, .admin_gid = 990, .max_per_holder = 2, .exclude = excluded};
+static const struct config config = {.admin_group = group_name,
+	.admin_gid = 990,
+	.max_per_holder = 2,
+	.max_linger_usec = 5000000,
+	.exclude = excluded};
 
 static struct identity user(uid_t uid) {
 	return (struct identity){.uid = uid, .pid = 17};
@@ -74,6 +77,14 @@ static void quota_counts_and_spares_admins(void **state) {
 	assert_string_equal(refusal_error_name(refusal.code), SCANOUT_ERROR_QUOTA);
 	assert_non_null(strstr(refusal.message, "MaxPerHolder= is 2"));
 	assert_int_equal(policy_check_request(&config, &root, 99, &refusal), REFUSAL_NONE);
+}
+
+static void lingering_is_bounded(void **state) {
+	struct refusal refusal = {0};
+	assert_int_equal(policy_check_linger(&config, 0, &refusal), REFUSAL_NONE);
+	assert_int_equal(policy_check_linger(&config, 5000000, &refusal), REFUSAL_NONE);
+	assert_int_equal(policy_check_linger(&config, 5000001, &refusal), REFUSAL_INVALID_OPTION);
+	assert_non_null(strstr(refusal.message, "at most 5000000, by MaxLinger="));
 }
 
 static void release_is_the_holders_and_the_admins(void **state) {
@@ -146,6 +157,7 @@ int main(void) {
 		cmocka_unit_test(no_group_means_root_alone),
 		cmocka_unit_test(exclusion_is_exact),
 		cmocka_unit_test(quota_counts_and_spares_admins),
+		cmocka_unit_test(lingering_is_bounded),
 		cmocka_unit_test(release_is_the_holders_and_the_admins),
 		cmocka_unit_test(another_pid_is_the_same_holder),
 		cmocka_unit_test(every_refusal_has_its_name),
