@@ -178,6 +178,10 @@ static void wrong_numbers(void **state) {
 			wrong[i]);
 		assert_wrong(*state, content, error);
 	}
+	assert_wrong(*state, "[Policy]\nMaxLinger=86401\n",
+		":2: MaxLinger=86401 is not allowed: it is a number of seconds from 0 to 86400");
+	assert_wrong(*state, "[Policy]\nMaxLinger=1min\n",
+		":2: MaxLinger=1min is not allowed: it is a number of seconds from 0 to 86400");
 }
 
 static void wrong_structure(void **state) {

@@ -1,0 +1,234 @@
+"""The last picture of a lease stays on its head for the time that was asked for."""
+
+import json
+
+from machine import wait_until
+from scanouts import (COUNT, OPEN, PROBE, probe, row, rows, start_daemon, wait_all_free,
+                      wait_blank, wait_state)
+from test_restart import crash, restart
+from watch import Watch
+
+setup = start_daemon
+ORANGE, BLUE = (0xff, 0x88, 0x00), (0x00, 0x44, 0xff)
+LONG = "--linger 60s"
+
+
+def start(vm, arguments: str = LONG, command: str = "hold --mode 1920x1080 --fill ff8800"):
+    """A desk that shows, its scanout and its head."""
+    desk = vm.spawn(f"exec scanoutctl request --label desk {arguments} -- {PROBE} {command} {OPEN}")
+    def shown():
+        return next((r for r in rows(vm).values() if r["label"] == "desk" and r["width"]), None)
+    found = wait_until(shown, 30, "the desk shows")
+    return desk, found["id"], found["index"]
+
+
+def linger(vm, *arguments):
+    """The same, with its picture seen on the head."""
+    desk, scanout, head = start(vm, *arguments)
+    wait_until(lambda: not vm.is_blank(head), 10, "its picture is on the head")
+    return desk, scanout, head
+
+
+def lingering(vm, scanout: str) -> dict:
+    found = wait_state(vm, scanout, "draining")
+    return wait_until(lambda: "lingers" in row(vm, scanout)["reason"] and row(vm, scanout), 10,
+                      f"{scanout} lingers, not {found}")
+
+
+def cut(vm, scanout: str, head: int):
+    """root ends it."""
+    vm.run(f"scanoutctl release {scanout}")
+    wait_state(vm, scanout, "free")
+    wait_blank(vm, head)
+
+
+def test_killed(vm):
+    """A desk is killed: its picture stands, at no moment was the head blank, and the state says
+    why. After the time it is blank and free. Without linger it is blank at once."""
+    monitor = vm.spawn("exec scanoutctl monitor")
+    desk, scanout, head = linger(vm, "--linger 10s")
+    assert row(vm, scanout)["linger"] == 10_000_000
+    watch = Watch(vm, head)
+    watch.wait(2)
+    desk.terminate("KILL")
+    found = lingering(vm, scanout)
+    assert found["reason"] == "the last picture lingers for 10 s", found
+    assert found["holder"] is None and found["label"] == "", found
+    watch.wait(3)
+    assert set(watch.end()) == {ORANGE}
+    freed = wait_state(vm, scanout, "free", 30)
+    assert freed["since"] >= found["since"] + 10_000_000, (found, freed)
+    wait_blank(vm, head)
+    wait_until(lambda: "closed" in monitor.out, 10, "monitor tells of the end")
+    monitor.terminate()
+
+    desk, scanout, head = linger(vm, "")
+    desk.terminate("KILL")
+    wait_state(vm, scanout, "free")
+    wait_blank(vm, head)
+
+
+def test_killed_while_it_flips(vm):
+    """Desks are killed in the middle of their flips, one after the other: the head shows what they
+    did, all the time."""
+    desk, scanout, head = linger(vm, LONG, "flip-rate 600 --mode 1920x1080 --fill ff8800")
+    watch = Watch(vm, head)
+    for _ in range(5):
+        watch.wait(2)
+        desk.terminate("KILL")
+        lingering(vm, scanout)
+        watch.wait(1)
+        desk, again, _ = start(vm, LONG, "flip-rate 600 --mode 1920x1080 --fill ff8800")
+        assert again == scanout, "who had the picture gets it"
+    seen = watch.end()
+    print(f"    {len(seen)} captures, {seen.count(None)} of them blank")
+    assert set(seen) == {ORANGE}, set(seen)
+    desk.terminate("KILL")
+    lingering(vm, scanout)
+    cut(vm, scanout, head)
+
+
+test_killed_while_it_flips.deadline = 180
+
+
+def test_process_group_killed(vm):
+    """What systemd and container engines do: all processes at once, the one that asked and the
+    compositor that is its child. The picture stands."""
+    desk = vm.spawn(f"exec scanoutctl request --label desk {LONG} -- sh -c "
+                    f"'{PROBE} hold --mode 1920x1080 --fill ff8800 {OPEN}; exit 1'")
+    ready = json.loads(desk.readline(30))
+    scanout, head = ready["scanout"], ready["index"]
+    wait_until(lambda: not vm.is_blank(head), 10, "its picture is on the head")
+    watch = Watch(vm, head)
+    watch.wait(2)
+    desk.terminate("KILL")
+    lingering(vm, scanout)
+    watch.wait(3)
+    assert set(watch.end()) == {ORANGE}
+    cut(vm, scanout, head)
+
+
+def test_released(vm):
+    """A lease is released while its desk goes on: the picture stands, also when the desk ends at
+    last. One whose holder takes its picture away itself leaves nothing."""
+    desk, scanout, head = linger(vm)
+    watch = Watch(vm, head)
+    watch.wait(2)
+    vm.run(f"scanoutctl release {scanout}")
+    lingering(vm, scanout)
+    watch.wait(2)
+    desk.terminate("KILL")
+    watch.wait(2)
+    assert set(watch.end()) == {ORANGE}
+    cut(vm, scanout, head)
+
+    desk, scanout, head = linger(vm)
+    desk.terminate()
+    wait_state(vm, scanout, "free")
+    wait_blank(vm, head)
+
+
+def test_handed_on(vm):
+    """The process that asked hands the file on and exits: the lease is its child's, and ends as
+    ever when that is killed."""
+    desk = vm.spawn(f"exec scanoutctl request --label desk {LONG} -- sh -c "
+                    f"'setsid {PROBE} hold --mode 1920x1080 --fill ff8800 {OPEN} & echo $!'")
+    child = int(desk.readline(30))
+    ready = json.loads(desk.readline(30))
+    wait_until(lambda: vm.run(f"ps -o ppid= {child}").out.strip() == "1", 10, "its parent is gone")
+    assert row(vm, ready["scanout"])["state"] == "leased"
+    vm.run(f"kill -KILL {child}")
+    wait_until(lambda: row(vm, ready["scanout"])["state"] != "leased", 10, "the lease ends")
+    vm.run(f"scanoutctl release {ready['scanout']}", check=False)
+    wait_all_free(vm)
+
+
+def test_next_lessee_sees_nothing(vm):
+    """Whoever else asks for the scanout of a lingering picture gets it blanked; when all others are
+    taken it is cut short as well."""
+    desk, scanout, head = linger(vm)
+    desk.terminate("KILL")
+    lingering(vm, scanout)
+    seen = probe(vm, f"peek --request --scanout {scanout}")
+    assert (seen["buffer_id"], seen["primary_fb"], seen["cursor_fb"]) == (0, 0, 0), seen
+    assert not seen["mode_valid"] and not seen["visible"], seen
+    wait_all_free(vm)
+
+    desk, scanout, head = linger(vm)
+    desk.terminate("KILL")
+    lingering(vm, scanout)
+    others = [vm.spawn("exec scanoutctl request -- sleep 1000") for _ in range(COUNT)]
+    wait_until(lambda: all(r["state"] == "leased" for r in rows(vm).values()), 60,
+               "everybody gets one")
+    wait_blank(vm, head)
+    for other in others:
+        other.terminate("KILL")
+    wait_all_free(vm)
+
+
+test_next_lessee_sees_nothing.deadline = 120
+
+
+def test_restart_while_it_lingers(vm):
+    """The daemon is restarted, and killed, while a picture lingers: it goes on to, until its
+    time, and its holder still gets it with the picture."""
+    desk, scanout, head = linger(vm)
+    desk.terminate("KILL")
+    before = lingering(vm, scanout)
+    watch = Watch(vm, head)
+    watch.wait(1)
+    for end in (restart, crash):
+        end(vm)
+        after = lingering(vm, scanout)
+        for key in ("since", "generation", "linger", "reason"):
+            assert after[key] == before[key], (key, before, after)
+    watch.wait(1)
+    heir, now, _ = start(vm, "--linger 5s", "hold --mode 1920x1080 --fill 0044ff")
+    assert now == scanout
+    watch.wait(2)
+    seen = watch.end()
+    assert [c for i, c in enumerate(seen) if i == 0 or seen[i - 1] != c] == [ORANGE, BLUE], seen
+    heir.terminate("KILL")
+    lingering(vm, scanout)
+    restart(vm)
+    wait_state(vm, scanout, "free", 20)
+    wait_blank(vm, head)
+    vm.run("systemctl reset-failed scanoutd")
+
+
+test_restart_while_it_lingers.deadline = 150
+
+
+def test_restart_before(vm):
+    """The daemon is restarted while the desk shows; and the desk dies while no daemon runs: its
+    picture stands all the time."""
+    desk, scanout, head = linger(vm)
+    watch = Watch(vm, head)
+    restart(vm)
+    assert row(vm, scanout)["linger"] == 60_000_000
+    crash(vm, f"kill -KILL {desk.pid}")
+    lingering(vm, scanout)
+    watch.wait(3)
+    assert set(watch.end()) == {ORANGE}
+    cut(vm, scanout, head)
+    vm.run("systemctl reset-failed scanoutd")
+
+
+def test_too_long(vm):
+    """MaxLinger= is a minute."""
+    refused = vm.run("scanoutctl request --json --linger 61s -- true", check=False)
+    assert refused.rc == 1 and json.loads(refused.err)["error"] == "InvalidOption", refused
+    wait_all_free(vm)
+
+
+def test_store_is_left_clean(vm):
+    """What was kept for lingering is given back: systemd holds the card alone, the daemon as many
+    files as before."""
+    stored = lambda: int(vm.run("systemctl show -p NFileDescriptorStore --value scanoutd").out)
+    wait_until(lambda: stored() == 1, 10, "the store has the card alone")
+    desk, scanout, head = linger(vm)
+    wait_until(lambda: stored() == 3, 10, "the store has what the lease needs")
+    desk.terminate("KILL")
+    lingering(vm, scanout)
+    wait_until(lambda: stored() == 1, 10, "it is given back")
+    cut(vm, scanout, head)
