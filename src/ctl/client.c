@@ -86,3 +86,10 @@ int client_list(struct ctl *ctl, cJSON **ret) {
 	}
 	return CTL_OK;
 }
+
+bool client_is_paused(struct ctl *ctl) {
+	int paused = 0; // sd-bus writes a 'b' into an int
+	int r = sd_bus_get_property_trivial(ctl->bus, SCANOUT_BUS_NAME, SCANOUT_BUS_PATH,
+		SCANOUT_MANAGER_INTERFACE, "Paused", NULL, 'b', &paused);
+	return r >= 0 && paused;
+}

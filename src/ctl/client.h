@@ -18,4 +18,7 @@ int client_connect(struct ctl *ctl);
 /* Connects and reads all scanouts; *ret is an array of objects as in scanout.h. */
 int client_list(struct ctl *ctl, cJSON **ret);
 
+/* Whether another session has the seat; false if scanoutd does not say. */
+bool client_is_paused(struct ctl *ctl);
+
 #endif

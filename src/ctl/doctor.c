@@ -244,6 +244,11 @@ static bool check_daemon(struct diagnosis *d, sd_bus *bus) {
 		(unsigned long long)property_number(properties, "free"),
 		(unsigned long long)property_number(properties, "total"),
 		same ? "" : "; this is scanoutctl ", same ? "" : SCANOUTD_VERSION);
+	if (cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(properties, "paused"))) {
+		diagnosis_add(d, VERDICT_WARN, "seat", "loginctl seat-status",
+			"Paused: another session has the seat. Leases are kept, but cannot show "
+			"anything, and new ones wait. Switch back to scanoutd's VT.");
+	}
 	return true;
 }
 
@@ -254,7 +259,8 @@ static void check_scanout(struct diagnosis *d, const cJSON *scanout) {
 	if (strcmp(state, "stuck") == 0) {
 		diagnosis_add(
 			d, VERDICT_FAIL, id, JOURNAL, "stuck%s%s", *reason ? ": " : "", reason);
-	} else if (strcmp(state, "draining") == 0 && *reason) {
+	} else if (strcmp(state, "draining") == 0 && *reason &&
+		   property_number(scanout, "linger") == 0) {
 		diagnosis_add(d, VERDICT_WARN, id, NULL, "still draining: %s", reason);
 	} else if (!*id || !*state) {
 		diagnosis_add(d, VERDICT_FAIL, "scanouts", "systemctl restart scanoutd",

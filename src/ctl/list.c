@@ -55,6 +55,10 @@ static int print_table(struct ctl *ctl, const cJSON *list) {
 		}
 	}
 	table_print(&table, ctl->color);
+	if (client_is_paused(ctl)) {
+		fprintf(stderr, "scanoutctl: Paused: another session has the seat. Leases are "
+				"kept; new ones wait.\n");
+	}
 	if (cJSON_GetArraySize(list) == 0) {
 		fprintf(stderr, "scanoutctl: No scanouts: no card has outputs. "
 				"Type: scanoutctl doctor\n");
@@ -64,7 +68,8 @@ static int print_table(struct ctl *ctl, const cJSON *list) {
 
 static int print_json(struct ctl *ctl, cJSON *list) {
 	AUTO_JSON cJSON *object = cJSON_CreateObject();
-	if (!object || !cJSON_AddItemReferenceToObject(object, "scanouts", list)) {
+	if (!object || !cJSON_AddItemReferenceToObject(object, "scanouts", list) ||
+		!cJSON_AddBoolToObject(object, "paused", client_is_paused(ctl))) {
 		return report_no_memory(ctl);
 	}
 	AUTO_JSON_TEXT char *text = cJSON_Print(object);

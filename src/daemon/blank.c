@@ -52,6 +52,13 @@ static void overdue(struct worker_job *job) {
 	manager_serve_queue(blank->manager);
 }
 
+/* Only the card's master can blank it. */
+static void hold(struct manager *manager, struct scanout *scanout) {
+	scanout->held = true;
+	manager_set_state(
+		manager, scanout, SCANOUT_DRAINING, "to be blanked when the seat is back");
+}
+
 static void done(struct worker_job *job, int result) {
 	struct blank_job *blank = (struct blank_job *)job;
 	struct manager *manager = blank->manager;
@@ -63,7 +70,9 @@ static void done(struct worker_job *job, int result) {
 	if (result == -ECANCELED) { // the card is gone, and its scanouts with it
 		return;
 	}
-	if (result < 0) {
+	if (result < 0 && manager->paused) {
+		hold(manager, scanout);
+	} else if (result < 0) {
 		char reason[96];
 		snprintf(reason, sizeof(reason), "blanking failed: %s", strerror(-result));
 		log_object(LOG_ERR, scanout,
@@ -86,6 +95,11 @@ static void done(struct worker_job *job, int result) {
 }
 
 static void submit(struct manager *manager, struct scanout *scanout) {
+	if (manager->paused) {
+		hold(manager, scanout);
+		return;
+	}
+	scanout->held = false;
 	struct blank_job *blank = calloc(1, sizeof(*blank));
 	if (blank) {
 		*blank = (struct blank_job){

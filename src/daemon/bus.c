@@ -198,12 +198,22 @@ static void on_prepared(void *data) {
 	bus_take_name(data);
 }
 
+static void on_paused(void *data) {
+	struct bus *bus = data;
+	struct peer *peer;
+	bus_manager_emit_paused(&bus->system);
+	TAILQ_FOREACH (peer, &bus->guests, link) {
+		bus_manager_emit_paused(peer);
+	}
+}
+
 static const struct manager_observer observer = {
 	.added = on_added,
 	.removed = on_removed,
 	.changed = on_changed,
 	.leased = on_leased,
 	.ended = on_ended,
+	.paused = on_paused,
 	.prepared = on_prepared,
 };
 

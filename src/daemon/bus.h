@@ -76,6 +76,7 @@ int bus_driver_register(struct peer *peer);
 int bus_manager_register(struct peer *peer);
 /* Forgets the calls of this peer that have no answer yet. */
 void bus_manager_drop_calls(struct peer *peer);
+void bus_manager_emit_paused(struct peer *peer);
 void bus_manager_emit_leased(struct peer *peer, const struct lease *lease);
 
 /* bus_scanout.c */

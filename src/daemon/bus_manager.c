@@ -249,6 +249,12 @@ static int get_count(sd_bus *connection, const char *path, const char *interface
 		reply, "u", (uint32_t)(strcmp(property, "Free") == 0 ? n_free : total));
 }
 
+static int get_paused(sd_bus *connection, const char *path, const char *interface,
+	const char *property, sd_bus_message *reply, void *data, sd_bus_error *error) {
+	struct peer *peer = data;
+	return sd_bus_message_append(reply, "b", (int)peer->bus->manager->paused);
+}
+
 static int get_version(sd_bus *connection, const char *path, const char *interface,
 	const char *property, sd_bus_message *reply, void *data, sd_bus_error *error) {
 	return sd_bus_message_append(reply, "s", SCANOUTD_VERSION);
@@ -273,6 +279,11 @@ void bus_manager_emit_leased(struct peer *peer, const struct lease *lease) {
 	}
 }
 
+void bus_manager_emit_paused(struct peer *peer) {
+	sd_bus_emit_properties_changed(
+		peer->connection, SCANOUT_BUS_PATH, SCANOUT_MANAGER_INTERFACE, "Paused", NULL);
+}
+
 void bus_manager_drop_calls(struct peer *peer) {
 	struct call *call, *next;
 	for (call = TAILQ_FIRST(&peer->bus->calls); call; call = next) {
@@ -292,6 +303,7 @@ static const sd_bus_vtable manager_vtable[] = {
 	SD_BUS_PROPERTY("Version", "s", get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
 	SD_BUS_PROPERTY("Free", "u", get_count, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_PROPERTY("Total", "u", get_count, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("Paused", "b", get_paused, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_METHOD_WITH_ARGS("RequestScanout", SD_BUS_ARGS("a{sv}", options),
 		SD_BUS_RESULT("h", lease_fd, "o", scanout, "a{sv}", info), method_request_scanout,
 		ANYBODY),

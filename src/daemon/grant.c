@@ -276,7 +276,7 @@ enum refusal_code grant_lease(struct manager *manager, const struct wish *wish,
 	if (manager->paused) {
 		return refusal_set(refusal, REFUSAL_DEVICE_BUSY,
 			"The seat is disabled: another session has the card. Ask again when it is "
-			"back.");
+			"back, or with a timeout to wait for that.");
 	}
 	reconcile(manager);
 	struct lease *old;

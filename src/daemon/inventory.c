@@ -249,7 +249,8 @@ void inventory_adopt(struct manager *manager, struct passed *passed) {
 }
 
 void inventory_update(struct manager *manager, struct card *card) {
-	if (card->updating) {
+	/* Paused: the kernel probes connectors for its master only. */
+	if (card->updating || manager->paused) {
 		card->outdated = true;
 		return;
 	}

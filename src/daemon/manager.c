@@ -139,8 +139,8 @@ void manager_count(const struct manager *manager, unsigned *ret_total, unsigned 
 	}
 }
 
-static bool may_wait(const struct refusal *refusal) {
-	return refusal->code == REFUSAL_NO_FREE || refusal->code == REFUSAL_BUSY;
+static bool may_wait(const struct manager *manager, const struct refusal *refusal) {
+	return refusal->code == REFUSAL_NO_FREE || refusal->code == REFUSAL_BUSY || manager->paused;
 }
 
 struct waiter *manager_request(struct manager *manager, const struct wish *wish,
@@ -155,7 +155,7 @@ struct waiter *manager_request(struct manager *manager, const struct wish *wish,
 		grant_announce(manager, granted.lease);
 		return NULL;
 	}
-	if (drains || (may_wait(&refusal) && wish->timeout_usec > 0)) {
+	if (drains || (may_wait(manager, &refusal) && wish->timeout_usec > 0)) {
 		struct waiter *waiter =
 			queue_add(&manager->queue, wish, identity, reply, data, &refusal);
 		if (waiter) {
@@ -179,7 +179,8 @@ void manager_serve_queue(struct manager *manager) {
 		next = TAILQ_NEXT(waiter, link);
 		enum refusal_code code = grant_lease(manager, &waiter->wish, &waiter->identity,
 			true, &granted, &drains, &refusal);
-		if (code != REFUSAL_NONE && (drains || (may_wait(&refusal) && waiter->timer))) {
+		if (code != REFUSAL_NONE &&
+			(drains || (may_wait(manager, &refusal) && waiter->timer))) {
 			continue;
 		}
 		grant_fn reply = waiter->reply;
@@ -310,6 +311,11 @@ enum refusal_code manager_release(struct manager *manager, const struct identity
 	if (!scanout || (end && (*end != '\0' || generation == 0))) {
 		return refusal_set(ret, REFUSAL_NO_SUCH,
 			"There is no scanout '%.80s'. 'scanoutctl list' shows the ids.", id);
+	}
+	if (manager->paused) {
+		return refusal_set(ret, REFUSAL_DEVICE_BUSY,
+			"The seat is disabled: another session has the card, and only its master "
+			"can revoke leases. Close the fd, or ask again when the seat is back.");
 	}
 	int r = reaper_reconcile(manager, scanout->card);
 	if (r < 0) {

@@ -23,6 +23,8 @@ struct manager_observer {
 	void (*removed)(void *data, struct scanout *scanout);
 	void (*changed)(void *data, struct scanout *scanout);
 	void (*leased)(void *data, struct lease *lease);
+	/* The seat is disabled, or enabled again. */
+	void (*paused)(void *data);
 	/* The cards that were opened have their scanouts. */
 	void (*prepared)(void *data);
 	/* The lease is forgotten already; `holder` is who had it. */

@@ -36,6 +36,9 @@ int reaper_reconcile(struct manager *manager, struct card *card) {
 	struct lease *dead[MAX_LESSEES];
 	size_t n_dead = 0;
 
+	if (manager->paused) {
+		return -EAGAIN; // the kernel tells its master only
+	}
 	int n = card->ops->list_lessees(card->fd, lessees, MAX_LESSEES);
 	if (n < 0) {
 		log_error("%s: Cannot list the lessees: %s", card->device, strerror(-n));

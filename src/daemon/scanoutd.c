@@ -20,6 +20,7 @@
 #include "manager.h"
 #include "monitor.h"
 #include "passed.h"
+#include "pause.h"
 #include "seat.h"
 
 /* sysexits(3), documented in scanoutd(8). */
@@ -103,10 +104,10 @@ static int parse_arguments(int argc, char *argv[]) {
 
 static void on_seat_changed(void *data, bool enabled) {
 	struct scanoutd *d = data;
-	log_info("The seat is %s", enabled ? "ours" : "disabled: another session has the card");
-	d->manager.paused = !enabled;
 	if (enabled) {
-		manager_serve_queue(&d->manager);
+		pause_end(&d->manager);
+	} else {
+		pause_begin(&d->manager);
 	}
 }
 

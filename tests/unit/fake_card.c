@@ -54,7 +54,7 @@ static struct {
 	int epoll_fd, wake_fd;
 	struct card_event events[MAX_EVENTS];
 	unsigned n_events;
-	bool lost, quiet;
+	bool lost, quiet, no_master;
 	uint64_t last_picture;
 	unsigned n_seen, n_torn, n_adopted;
 	enum fake_op before_op;
@@ -89,7 +89,10 @@ static int enter(enum fake_op op) {
 		gate->failures--;
 		return gate->error;
 	}
-	return 0;
+	/* DRM_MASTER in the table of drm_ioctl.c. */
+	bool for_masters = op == FAKE_BLANK || op == FAKE_ADOPT || op == FAKE_CREATE ||
+			   op == FAKE_REVOKE || op == FAKE_LIST;
+	return for_masters && fake.no_master ? -EACCES : 0;
 }
 
 static int leave(int result) {
@@ -540,7 +543,7 @@ void fake_init(void) {
 	TAILQ_INIT(&fake.cards);
 	memset(fake.gates, 0, sizeof(fake.gates));
 	fake.n_events = fake.n_seen = fake.n_torn = fake.n_adopted = 0;
-	fake.lost = fake.quiet = false;
+	fake.lost = fake.quiet = fake.no_master = false;
 	fake.before = NULL;
 	fake.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	fake.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -680,6 +683,12 @@ void fake_lose_events(void) {
 	lock();
 	push_event(CARD_EVENT_OTHER, "");
 	fake.lost = true;
+	unlock();
+}
+
+void fake_set_master(bool master) {
+	lock();
+	fake.no_master = !master;
 	unlock();
 }
 

@@ -65,6 +65,9 @@ unsigned fake_count(enum fake_op op);
 /* Called at the very beginning of every `op` of the event loop: what races with it. NULL: not. */
 void fake_before(enum fake_op op, void (*hook)(void *data), void *data);
 
+/* The card's file is its master, or another session's is: then most calls are EACCES. */
+void fake_set_master(bool master);
+
 /* Tells the daemon's monitor. */
 void fake_send(enum card_event_type type, const char *device);
 /* The next read says ENOBUFS: the events sent before are lost. */

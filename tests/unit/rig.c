@@ -1,8 +1,10 @@
 #include "rig.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "inventory.h"
@@ -45,6 +47,11 @@ static void on_ended(void *data, struct scanout *scanout, const struct identity 
 	snprintf(rig->last_ended, sizeof(rig->last_ended), "%s", scanout->id);
 }
 
+static void on_paused(void *data) {
+	struct rig *rig = data;
+	rig->n_paused++;
+}
+
 static void on_prepared(void *data) {
 	struct rig *rig = data;
 	rig->n_prepared++;
@@ -56,6 +63,7 @@ static const struct manager_observer observer = {
 	.changed = on_changed,
 	.leased = on_leased,
 	.ended = on_ended,
+	.paused = on_paused,
 	.prepared = on_prepared,
 };
 
@@ -201,6 +209,24 @@ struct answer *rig_get(struct rig *rig, const struct identity *identity, const c
 enum refusal_code rig_release(struct rig *rig, const struct identity *identity, const char *id) {
 	struct refusal refusal = {0};
 	return manager_release(&rig->manager, identity, id, &refusal);
+}
+
+struct identity spawn_asker(const struct identity *as) {
+	struct identity asker = *as;
+	asker.pid = fork();
+	if (asker.pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		close_range(0, ~0u, 0); // the last copy of a lease must not be here
+		pause();
+		_exit(0);
+	}
+	assert_true(asker.pid > 0);
+	return asker;
+}
+
+void end_asker(const struct identity *asker) {
+	assert_int_equal(kill(asker->pid, SIGKILL), 0);
+	wait_for_exit(asker->pid);
 }
 
 void answer_close(struct answer *answer) {

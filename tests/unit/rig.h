@@ -31,7 +31,7 @@ struct rig {
 	unsigned n_fds; // of the process, at the start
 
 	/* What the manager told. */
-	unsigned n_added, n_removed, n_changed, n_leased, n_prepared, n_ended;
+	unsigned n_added, n_removed, n_changed, n_leased, n_paused, n_prepared, n_ended;
 	enum lease_end_reason last_reason;
 	char last_ended[64];
 };
@@ -64,6 +64,10 @@ struct answer *rig_ask(struct rig *rig, const struct identity *identity, const s
 struct answer *rig_get(struct rig *rig, const struct identity *identity, const char *scanout);
 
 enum refusal_code rig_release(struct rig *rig, const struct identity *identity, const char *id);
+
+/* `as`, asking from a process of its own, which lives until end_asker(). */
+struct identity spawn_asker(const struct identity *as);
+void end_asker(const struct identity *asker);
 
 /* The holder closes its copy. */
 void answer_close(struct answer *answer);

@@ -1,9 +1,6 @@
 /* The last picture stays for a while: how it is kept, who may have it, and when it goes. */
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <unistd.h>
 
 #include "common/names.h"
 #include "linger.h"
@@ -12,25 +9,6 @@
 #define V1 "card0-Virtual-1"
 #define V2 "card0-Virtual-2"
 #define LONG UINT64_C(3600000000)
-
-/* The process that asks, as far as the daemon hears of it: one that lives until it is killed. */
-static struct identity spawn(const struct identity *as) {
-	struct identity asker = *as;
-	asker.pid = fork();
-	if (asker.pid == 0) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		close_range(0, ~0u, 0);
-		pause();
-		_exit(0);
-	}
-	assert_true(asker.pid > 0);
-	return asker;
-}
-
-static void end(const struct identity *asker) {
-	assert_int_equal(kill(asker->pid, SIGKILL), 0);
-	wait_for_exit(asker->pid);
-}
 
 static struct answer *begin(struct rig *rig, const struct identity *asker, uint64_t linger) {
 	struct answer *answer =
@@ -42,9 +20,9 @@ static struct answer *begin(struct rig *rig, const struct identity *asker, uint6
 
 /* A lease whose holder was killed, and whose picture lingers. */
 static void begin_lingering(struct rig *rig, const struct identity *as, uint64_t linger) {
-	struct identity asker = spawn(as);
+	struct identity asker = spawn_asker(as);
 	answer_close(begin(rig, &asker, linger));
-	end(&asker);
+	end_asker(&asker);
 	run_until(rig->event, linger_is_on(rig_scanout(rig, V1)));
 	assert_int_equal(rig_state(rig, V1), SCANOUT_DRAINING);
 	assert_int_equal(rig->last_reason, LEASE_CLOSED);
@@ -66,11 +44,11 @@ static void a_killed_holder(void **state) {
 /* Our copy keeps the lease while the process that asked lives; the file's close shows then. */
 static void the_file_is_closed_before(void **state) {
 	struct rig *rig = *state;
-	struct identity asker = spawn(&user);
+	struct identity asker = spawn_asker(&user);
 	answer_close(begin(rig, &asker, 100000));
 	run_pending(rig->event);
 	assert_int_equal(rig_state(rig, V1), SCANOUT_LEASED);
-	end(&asker);
+	end_asker(&asker);
 	run_until(rig->event, rig_state(rig, V1) == SCANOUT_FREE);
 	assert_int_equal(rig->last_reason, LEASE_CLOSED);
 }
@@ -78,9 +56,9 @@ static void the_file_is_closed_before(void **state) {
 /* The process that asked has handed the file on: the lease is another's now, and goes on. */
 static void the_file_is_handed_on(void **state) {
 	struct rig *rig = *state;
-	struct identity asker = spawn(&user);
+	struct identity asker = spawn_asker(&user);
 	struct answer *held = begin(rig, &asker, 100000);
-	end(&asker);
+	end_asker(&asker);
 	run_until(rig->event, fake_count(FAKE_ADOPT) == 2 && !rig_scanout(rig, V1)->look);
 	fake_send(CARD_EVENT_LEASE, "/dev/dri/card0"); // look at the list
 	run_pending(rig->event);
@@ -94,14 +72,14 @@ static void the_file_is_handed_on(void **state) {
 /* By ReleaseScanout, while the holder keeps its file. */
 static void a_released_lease(void **state) {
 	struct rig *rig = *state;
-	struct identity asker = spawn(&user);
+	struct identity asker = spawn_asker(&user);
 	struct answer *held = begin(rig, &asker, 100000);
 	assert_int_equal(rig_release(rig, &user, V1), REFUSAL_NONE);
 	run_until(rig->event, linger_is_on(rig_scanout(rig, V1)));
 	assert_int_equal(rig->last_reason, LEASE_RELEASED);
 	run_until(rig->event, rig_state(rig, V1) == SCANOUT_FREE);
 	answer_close(held);
-	end(&asker);
+	end_asker(&asker);
 }
 
 static void its_holder_gets_it_with_the_picture(void **state) {
@@ -120,7 +98,7 @@ static void its_holder_gets_it_with_the_picture(void **state) {
 /* It asks before the worker is through: it waits for that, and no longer. */
 static void its_holder_asks_at_once(void **state) {
 	struct rig *rig = *state;
-	struct identity asker = spawn(&user);
+	struct identity asker = spawn_asker(&user);
 	struct answer *held = begin(rig, &asker, LONG);
 	unsigned blanked = fake_count(FAKE_BLANK);
 	assert_int_equal(rig_release(rig, &user, V1), REFUSAL_NONE);
@@ -130,7 +108,7 @@ static void its_holder_asks_at_once(void **state) {
 	assert_granted(now, V1);
 	assert_int_equal(fake_count(FAKE_BLANK), blanked);
 	answer_close(held);
-	end(&asker);
+	end_asker(&asker);
 }
 
 /* The label alone is not enough: another holder gets the place, but not the picture. */
@@ -195,13 +173,13 @@ static void a_release_cuts_it(void **state) {
 static void the_stop_cuts_it(void **state) {
 	struct rig *rig = *state;
 	begin_lingering(rig, &user, LONG);
-	struct identity asker = spawn(&user);
+	struct identity asker = spawn_asker(&user);
 	ask(rig, &asker, .scanout = V2, .linger_usec = LONG);
 	manager_release_all(&rig->manager);
 	run_until(rig->event, !manager_is_draining(&rig->manager));
 	assert_int_equal(rig_state(rig, V1), SCANOUT_FREE);
 	assert_int_equal(rig_state(rig, V2), SCANOUT_FREE);
-	end(&asker);
+	end_asker(&asker);
 }
 
 static void too_long_is_refused(void **state) {
@@ -215,8 +193,8 @@ static void too_long_is_refused(void **state) {
 /* A process that is gone before it has the lease cannot be watched: no lease. */
 static void the_asker_is_gone(void **state) {
 	struct rig *rig = *state;
-	struct identity asker = spawn(&user);
-	end(&asker);
+	struct identity asker = spawn_asker(&user);
+	end_asker(&asker);
 	struct answer *answer = ask(rig, &asker, .linger_usec = LONG);
 	assert_refused(answer, SCANOUT_ERROR_DEVICE_BUSY);
 	run_pending(rig->event);
@@ -228,10 +206,10 @@ static void the_asker_is_gone(void **state) {
 static void nothing_is_shown(void **state) {
 	struct rig *rig = *state;
 	for (unsigned skip = 0; skip <= 2; skip += 2) {
-		struct identity asker = spawn(&user);
+		struct identity asker = spawn_asker(&user);
 		answer_close(begin(rig, &asker, LONG));
 		fake_fail(FAKE_ADOPT, skip, 1, -ENOENT);
-		end(&asker);
+		end_asker(&asker);
 		run_until(rig->event, rig_state(rig, V1) == SCANOUT_FREE);
 		assert_int_equal(fake_n_adopted(), 0);
 	}
@@ -240,7 +218,7 @@ static void nothing_is_shown(void **state) {
 /* A lock makes the worker wait: the picture is lost, the scanout is not. */
 static void a_wedged_look(void **state) {
 	struct rig *rig = *state;
-	struct identity asker = spawn(&user);
+	struct identity asker = spawn_asker(&user);
 	struct answer *held = begin(rig, &asker, LONG);
 	fake_hold(FAKE_ADOPT);
 	assert_int_equal(rig_release(rig, &user, V1), REFUSAL_NONE);
@@ -248,15 +226,15 @@ static void a_wedged_look(void **state) {
 	fake_release(FAKE_ADOPT);
 	run_until(rig->event, rig_state(rig, V1) == SCANOUT_FREE);
 	answer_close(held);
-	end(&asker);
+	end_asker(&asker);
 }
 
 /* The old lease is taken over: it is the new one's word that counts. */
 static void a_takeover(void **state) {
 	struct rig *rig = *state;
-	struct identity asker = spawn(&user);
+	struct identity asker = spawn_asker(&user);
 	struct answer *old = begin(rig, &asker, LONG);
-	end(&asker); // at the same time
+	end_asker(&asker); // at the same time
 	struct answer *now = ask(rig, &user, .label = "desk", .takeover = true);
 	answer_close(old);
 	run_until(rig->event, now->n == 1);
@@ -270,12 +248,12 @@ static void a_takeover(void **state) {
 /* A takeover that came to nothing: the holder's end is heard all the same. */
 static void a_takeover_is_withdrawn(void **state) {
 	struct rig *rig = *state;
-	struct identity asker = spawn(&user);
+	struct identity asker = spawn_asker(&user);
 	answer_close(begin(rig, &asker, LONG));
 	fake_hold(FAKE_ADOPT);
 	struct answer *now = ask(rig, &user, .label = "desk", .takeover = true);
 	run_until(rig->event, fake_waiting(FAKE_ADOPT) == 1);
-	end(&asker);
+	end_asker(&asker);
 	run_pending(rig->event);
 	manager_cancel(&rig->manager, now->waiter);
 	fake_release(FAKE_ADOPT);
@@ -285,12 +263,12 @@ static void a_takeover_is_withdrawn(void **state) {
 
 static void the_card_goes(void **state) {
 	struct rig *rig = *state;
-	struct identity asker = spawn(&user);
+	struct identity asker = spawn_asker(&user);
 	begin_lingering(rig, &user, LONG);
 	ask(rig, &asker, .scanout = V2, .linger_usec = LONG);
 	fake_card_remove(rig->card);
 	run_until(rig->event, !fake_card_is_open(rig->card));
-	end(&asker);
+	end_asker(&asker);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)

@@ -293,15 +293,6 @@ static void list_fails(void **state) {
 	assert_int_equal(rig_release(rig, &user, V1), REFUSAL_NONE);
 }
 
-static void while_the_seat_is_disabled(void **state) {
-	struct rig *rig = *state;
-	rig->manager.paused = true;
-	assert_refused(ask(rig, &root), SCANOUT_ERROR_DEVICE_BUSY);
-	assert_refused(ask(rig, &root, .timeout_usec = SECOND), SCANOUT_ERROR_DEVICE_BUSY);
-	rig->manager.paused = false;
-	rig_get(rig, &root, V1);
-}
-
 static void a_spare_comes_along_and_is_no_lease(void **state) {
 	struct rig *rig = *state;
 	struct answer *a = ask(rig, &user, .spare = true);
@@ -386,7 +377,6 @@ int main(void) {
 		TEST(cancelled_requests_get_nothing),
 		TEST(create_fails),
 		TEST(list_fails),
-		TEST(while_the_seat_is_disabled),
 		TEST(a_spare_comes_along_and_is_no_lease),
 		cmocka_unit_test(no_crtc_is_left),
 		cmocka_unit_test(an_output_that_is_not_there_reserves_nothing),
