@@ -102,8 +102,10 @@ void linger_begin(struct scanout *scanout, struct linger *linger) {
 	if (linger) {
 		linger->scanout = scanout;
 		linger->generation = scanout->generation;
-		state_keep_lease(linger->generation, linger->copy_fd,
-			sd_event_source_get_io_fd(linger->asker));
+		if (scanout->card->store_name[0] != '\0') { // else it ends with this process
+			state_keep_lease(linger->generation, linger->copy_fd,
+				sd_event_source_get_io_fd(linger->asker));
+		}
 	}
 }
 

@@ -16,6 +16,7 @@ static const struct command {
 	{"objects", "", "what the fd shows", false, probe_objects},
 	{"flip", "N", "mode-set and flip N times", true, probe_flip},
 	{"flip-rate", "SECONDS", "flip as fast as the events come", true, probe_flip_rate},
+	{"flip-on", "", "flip until told to stop, wait while it may not", false, probe_flip_on},
 	{"hold", "", "show a filled picture until told to stop", false, probe_hold},
 	{"sit", "", "hold the lease and show nothing until told to stop", false, probe_sit},
 	{"peek", "", "what is left of the previous picture", false, probe_peek},

@@ -1,4 +1,5 @@
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -94,6 +95,52 @@ int probe_flip_rate(const struct probe *probe) {
 		if (probe->keep) {
 			stop_wait(stop_fd);
 		}
+	}
+	probe_close(&output);
+	return r;
+}
+
+/* How a flip ended, when that changes. */
+static void report_outcome(const struct kms *kms, int outcome) {
+	AUTO_JSON cJSON *json = cJSON_CreateObject();
+	cJSON_AddStringToObject(json, "flip", report_errno(outcome));
+	cJSON_AddNumberToObject(json, "flips", (double)kms->flips);
+	report_line(json);
+}
+
+/* What a desk does on a seat that others may have for a while. */
+static int flip_on(struct kms *kms, int stop_fd) {
+	struct pollfd stop = {.fd = stop_fd, .events = POLLIN};
+	int last = -1, r = 0;
+
+	while (r == 0 || r == -EACCES) {
+		r = flip_once(kms);
+		if (r != last) {
+			report_outcome(kms, r);
+			last = r;
+		}
+		if (poll(&stop, 1, r == -EACCES ? 50 : 0) > 0) {
+			return 0;
+		}
+	}
+	return r;
+}
+
+int probe_flip_on(const struct probe *probe) {
+	AUTO_CLOSE int stop_fd = stop_open();
+	struct probe_output output;
+	int r;
+
+	if (stop_fd < 0) {
+		return probe_failed(stop_fd, "watch for signals");
+	}
+	r = probe_open(probe, &output);
+	if (r < 0) {
+		return r;
+	}
+	r = probe_show(probe, &output);
+	if (r >= 0) {
+		r = flip_on(&output.kms, stop_fd);
 	}
 	probe_close(&output);
 	return r;
