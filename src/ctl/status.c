@@ -38,6 +38,13 @@ static void print_since(uint64_t usec) {
 	print_line("since", text);
 }
 
+/* How long the last picture stays. */
+static void print_linger(uint64_t usec) {
+	char text[32];
+	snprintf(text, sizeof(text), "%g s", (double)usec / 1000000);
+	print_line("linger", usec ? text : "-");
+}
+
 /* Whatever has no form of its own, also keys of a newer daemon: as JSON writes it. */
 static void print_other(const cJSON *item) {
 	AUTO_JSON_TEXT char *text = cJSON_IsString(item) ? NULL : cJSON_PrintUnformatted(item);
@@ -71,6 +78,8 @@ static int print_text(struct ctl *ctl, const cJSON *scanout) {
 			}
 		} else if (strcmp(item->string, "since") == 0) {
 			print_since(property_number(scanout, "since"));
+		} else if (strcmp(item->string, "linger") == 0) {
+			print_linger(property_number(scanout, "linger"));
 		} else if (strcmp(item->string, "width") == 0) {
 			print_line("mode", mode);
 		} else if (strcmp(item->string, "height") != 0 &&

@@ -50,7 +50,8 @@ static int handle_asker_gone(sd_event_source *source, int fd, uint32_t events, v
 	struct linger *linger = data;
 	sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	linger->due = true;
-	log_object(LOG_DEBUG, linger->scanout, "Who asked for it is gone");
+	log_object(LOG_INFO, linger->scanout,
+		"Who asked for it is gone. If others have the lease it goes on, without lingering");
 	linger_advance(linger->scanout);
 	return 0;
 }
@@ -149,7 +150,11 @@ int linger_take_copy(struct scanout *scanout) {
 	}
 	linger->asker = sd_event_source_disable_unref(linger->asker);
 	state_forget_lease(linger->generation);
-	return TAKE_FD(linger->copy_fd);
+	int copy_fd = TAKE_FD(linger->copy_fd);
+	if (scanout->lease && linger->manager->observer) { // linger_usec() is another now
+		linger->manager->observer->changed(linger->manager->observer_data, scanout);
+	}
+	return copy_fd;
 }
 
 bool linger_is_due(const struct scanout *scanout) {
@@ -202,7 +207,8 @@ void linger_cut(struct scanout *scanout) {
 }
 
 uint64_t linger_usec(const struct scanout *scanout) {
-	return scanout->linger ? scanout->linger->usec : 0;
+	const struct linger *linger = scanout->linger;
+	return !linger || (scanout->lease && linger->copy_fd < 0) ? 0 : linger->usec;
 }
 
 uint64_t linger_until(const struct scanout *scanout) {

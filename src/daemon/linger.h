@@ -48,7 +48,8 @@ bool linger_is_on(const struct scanout *scanout);
 /* Blanks it at once, if it lingers or is about to. */
 void linger_cut(struct scanout *scanout);
 
-/* How long it shall, in µs, or 0; and until when, CLOCK_MONOTONIC, once it does. */
+/* How long it shall, in µs; 0 also if it cannot any more, since others have the lease. And until
+ * when, CLOCK_MONOTONIC, once it does. */
 uint64_t linger_usec(const struct scanout *scanout);
 uint64_t linger_until(const struct scanout *scanout);
 

@@ -64,6 +64,9 @@ def serve(mode):
                    scanout(4, State="stuck", Reason="its CRTC does not blank"),
                    scanout(5, NewThing=dbus.Struct((1, "a")), Label="4")],
         "good": [scanout(0), lease(1, "desk", pod)],
+        "paused": [lease(0, "desk", pod, Linger=dbus.UInt64(1500000)),
+                   scanout(1, State="draining", Reason="the last picture lingers for 5 s",
+                           Linger=dbus.UInt64(5000000))],
         "empty": [],
         "garbage": [{}, {"Id": 5, "State": dbus.Array([], "s"), "Index": "x", "Holder": "me"},
                     {"Label": "\x1b[31mred\n", "Id": "card9-é", "Since": dbus.UInt64(2**64 - 1),
@@ -119,7 +122,12 @@ def serve(mode):
         def GetAll(self, interface):
             if mode == "garbage":
                 return {"Version": 5}
-            return {"Version": "0", "Free": dbus.UInt32(1), "Total": dbus.UInt32(len(scanouts))}
+            return {"Version": "0", "Free": dbus.UInt32(1), "Total": dbus.UInt32(len(scanouts)),
+                    "Paused": mode == "paused"}
+
+        @dbus.service.method("org.freedesktop.DBus.Properties", "ss", "v")
+        def Get(self, interface, name):
+            return self.GetAll(interface)[name]
 
         @dbus.service.signal(NAME + ".Manager", "oa{sv}")
         def ScanoutLeased(self, path, info):
@@ -244,6 +252,7 @@ class Normal(Case):
     def test_list_is_an_aligned_table(self):
         result = self.ctl("list")
         self.check(result, 0)
+        self.assertEqual(result.stderr, "")
         lines = result.stdout.splitlines()
         self.assertEqual(len(lines), 7)
         self.assertEqual(lines[0].split(),
@@ -464,6 +473,29 @@ class Normal(Case):
         self.assertRegex(self.ctl("doctor").stdout, r"(?m)^FAIL  card0-Virtual-5 +stuck: its CRTC")
 
 
+class Paused(Case):
+    def setUp(self):
+        self.bus = Bus("paused")
+        self.addCleanup(self.bus.__exit__)
+        self.ctl = self.bus.ctl
+
+    def test_list_says_so(self):
+        result = self.ctl("list")
+        self.check(result, 0)
+        self.assertEqual(len(result.stdout.splitlines()), 3)
+        self.assertIn("Paused: another session has the seat", result.stderr)
+        self.assertIs(json.loads(self.ctl("list", "--json").stdout)["paused"], True)
+
+    def test_doctor_says_so_and_minds_no_picture_that_lingers(self):
+        result = self.ctl("doctor")
+        self.assertRegex(result.stdout, r"(?m)^warn  seat +Paused: another session has the seat")
+        self.assertNotIn("still draining", result.stdout)
+
+    def test_status_tells_how_long_a_picture_lingers(self):
+        self.assertIn("linger:     1.5 s\n", self.ctl("status", "desk").stdout)
+        self.assertIn("linger:     5 s\n", self.ctl("status", "1").stdout)
+
+
 class Unhappy(Case):
     def test_no_bus(self):
         env = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nonexistent/bus"}
@@ -513,7 +545,7 @@ class Unhappy(Case):
             result = bus.ctl("list")
             self.check(result, 0)
             self.assertIn("scanoutctl doctor", result.stderr)
-            self.assertEqual(json.loads(bus.ctl("list", "-j").stdout), {"scanouts": []})
+            self.assertEqual(json.loads(bus.ctl("list", "-j").stdout), {"scanouts": [], "paused": False})
 
     def test_garbage(self):
         with Bus("garbage") as bus:

@@ -60,7 +60,8 @@ static void the_file_is_handed_on(void **state) {
 	struct answer *held = begin(rig, &asker, 100000);
 	end_asker(&asker);
 	run_until(rig->event, fake_count(FAKE_ADOPT) == 2 && !rig_scanout(rig, V1)->look);
-	fake_send(CARD_EVENT_LEASE, "/dev/dri/card0"); // look at the list
+	assert_int_equal(linger_usec(rig_scanout(rig, V1)), 0); // and that is told
+	fake_send(CARD_EVENT_LEASE, "/dev/dri/card0");          // look at the list
 	run_pending(rig->event);
 	assert_int_equal(rig_state(rig, V1), SCANOUT_LEASED);
 	assert_int_equal(rig->n_ended, 0);

@@ -136,7 +136,9 @@ def test_handed_on(vm):
     child = int(desk.readline(30))
     ready = json.loads(desk.readline(30))
     wait_until(lambda: vm.run(f"ps -o ppid= {child}").out.strip() == "1", 10, "its parent is gone")
-    assert row(vm, ready["scanout"])["state"] == "leased"
+    now = wait_until(lambda: (r := row(vm, ready["scanout"]))["linger"] == 0 and r, 10,
+                     "it does not linger any more")
+    assert now["state"] == "leased", now
     vm.run(f"kill -KILL {child}")
     wait_until(lambda: row(vm, ready["scanout"])["state"] != "leased", 10, "the lease ends")
     vm.run(f"scanoutctl release {ready['scanout']}", check=False)
