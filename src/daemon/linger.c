@@ -198,11 +198,13 @@ void linger_cut(struct scanout *scanout) {
 	if (!linger) {
 		return;
 	}
+	struct manager *manager = linger->manager;
 	linger->usec = 0;
 	if (linger->timer) {
 		log_object(LOG_INFO, scanout, "The last picture goes");
 		scanout->picture = PICTURE_THEIRS;
-		blank_scanout(linger->manager, scanout);
+		blank_scanout(manager, scanout);
+		state_save(&manager->state, manager);
 	}
 }
 

@@ -28,7 +28,9 @@ static void leases_are_kept(void **state) {
 	begin(rig);
 	assert_int_equal(rig->n_paused, 1);
 	assert_int_equal(rig_state(rig, V1), SCANOUT_LEASED);
-	assert_int_equal(rig_release(rig, &user, V1), REFUSAL_DEVICE_BUSY);
+	struct refusal refusal;
+	assert_int_equal(manager_release(&rig->manager, &user, V1, &refusal), REFUSAL_DEVICE_BUSY);
+	assert_non_null(strstr(refusal.message, "The seat is disabled"));
 	end(rig);
 	assert_int_equal(rig->n_paused, 2);
 	assert_int_equal(rig->n_ended, 0);
@@ -49,6 +51,23 @@ static void requests_wait_or_are_refused(void **state) {
 	end(rig);
 	run_until(rig->event, patient->n == 1);
 	assert_granted(patient, NULL);
+}
+
+/* Nothing is blanked that would serve it by the way. */
+static void a_takeover_waits(void **state) {
+	struct rig *rig = *state;
+	ask(rig, &root, .label = "desk", .scanout = V1);
+	for (unsigned i = 0; i < 3; i++) {
+		rig_get(rig, &root, NULL);
+	}
+	begin(rig);
+	struct answer *now =
+		ask(rig, &root, .label = "desk", .takeover = true, .timeout_usec = LONG);
+	run_pending(rig->event);
+	assert_int_equal(now->n, 0);
+	end(rig);
+	run_until(rig->event, now->n == 1);
+	assert_granted(now, V1);
 }
 
 /* The other session may have drawn on them. */
@@ -109,7 +128,10 @@ static void a_picture_lingers_through_it(void **state) {
 	end(rig);
 	run_until(rig->event, linger_is_on(rig_scanout(rig, V1)));
 	begin(rig);
+	unsigned blanked = fake_count(FAKE_BLANK);
 	run_until(rig->event, rig_scanout(rig, V1)->held); // its time is over
+	run_pending(rig->event);
+	assert_int_equal(fake_count(FAKE_BLANK), blanked); // it would be in vain
 	end(rig);
 	run_until(rig->event, rig_all_free(rig));
 }
@@ -132,6 +154,7 @@ int main(void) {
 	const struct CMUnitTest tests[] = {
 		TEST(leases_are_kept),
 		TEST(requests_wait_or_are_refused),
+		TEST(a_takeover_waits),
 		TEST(what_was_free_is_blanked_again),
 		TEST(a_holder_dies_meanwhile),
 		TEST(blanking_waits),

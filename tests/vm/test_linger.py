@@ -187,9 +187,9 @@ def test_restart_while_it_lingers(vm):
     watch.wait(1)
     heir, now, _ = start(vm, "--linger 5s", "hold --mode 1920x1080 --fill 0044ff")
     assert now == scanout
-    watch.wait(2)
+    wait_until(lambda: BLUE in watch.seen, 30, "its holder draws")
     seen = watch.end()
-    assert [c for i, c in enumerate(seen) if i == 0 or seen[i - 1] != c] == [ORANGE, BLUE], seen
+    assert [c for i, c in enumerate(seen) if i == 0 or seen[i - 1] != c] == [ORANGE, BLUE], set(seen)
     heir.terminate("KILL")
     lingering(vm, scanout)
     restart(vm)

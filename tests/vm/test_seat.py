@@ -13,10 +13,17 @@ ORANGE = (0xff, 0x88, 0x00)
 setup = start_daemon
 
 
+def activate(vm, terminal: int):
+    """What chvt does: VT_ACTIVATE of linux/vt.h."""
+    vm.run(f"perl -e 'open(my $tty, \"+<\", \"/dev/tty0\") or die; "
+           f"ioctl($tty, 0x5606, {terminal}) or die'")
+
+
 @contextlib.contextmanager
 def seat(vm):
     """scanoutd on the seat of the VM's terminals, with the first one in front."""
-    vm.run("systemctl stop scanoutd; systemctl mask --runtime --now getty@tty1 getty@tty2; chvt 1")
+    vm.run("systemctl stop scanoutd; systemctl mask --runtime --now getty@tty1 getty@tty2")
+    activate(vm, 1)
     seatd = vm.spawn("exec seatd -l debug")
     try:
         wait_until(lambda: vm.run("test -S /run/seatd.sock", check=False).rc == 0, 20,
@@ -24,7 +31,8 @@ def seat(vm):
         configure(vm, "[Card]\nSeat=libseat\n")
         yield
     finally:
-        vm.run("chvt 1; systemctl stop scanoutd; systemctl unmask --runtime getty@tty1 getty@tty2",
+        activate(vm, 1)
+        vm.run("systemctl stop scanoutd; systemctl unmask --runtime getty@tty1 getty@tty2",
                check=False)
         seatd.terminate()
         start_daemon(vm)
@@ -35,7 +43,7 @@ def paused(vm) -> bool:
 
 
 def switch(vm, terminal: int, to_pause: bool):
-    vm.run(f"chvt {terminal}")
+    activate(vm, terminal)
     wait_until(lambda: paused(vm) == to_pause, 20, f"paused is {to_pause}")
 
 
