@@ -146,7 +146,12 @@ int worker_new(sd_event *event, struct worker **ret) {
 		return r;
 	}
 	pthread_mutex_init(&worker->lock, NULL);
-	pthread_cond_init(&worker->changed, NULL);
+	/* Not the default, the clock on the wall: that may jump while somebody waits. */
+	pthread_condattr_t clock;
+	pthread_condattr_init(&clock);
+	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+	pthread_cond_init(&worker->changed, &clock);
+	pthread_condattr_destroy(&clock);
 
 	/* Signals are the loop's: the thread must not take any. A stack of the default 8 MiB would
 	 * get a huge page of 2 MiB at its first use, where those are always on. */
@@ -206,7 +211,7 @@ bool worker_destroy(struct worker *worker, uint64_t timeout_usec) {
 		return true;
 	}
 	cancel_waiting(worker);
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += (time_t)(timeout_usec / 1000000);
 	until.tv_nsec += (long)(timeout_usec % 1000000) * 1000;
 	if (until.tv_nsec >= 1000000000) {
