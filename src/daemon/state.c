@@ -120,6 +120,13 @@ void state_save(struct state *state, const struct manager *manager) {
 	AUTO_JSON_TEXT char *text = state_print(manager);
 	int r = text ? write_file(state->path, text) : -ENOMEM;
 	if (r < 0) {
+		/* An older table is worse than none: the kernel uses the number of a lessee again,
+		 * and the next daemon would take its holder for another. In a full /run this also
+		 * makes the room. */
+		unlink(state->path);
+		r = text ? write_file(state->path, text) : r;
+	}
+	if (r < 0) {
 		log_error("%s: Cannot be written: %s. After a restart the leases would go on "
 			  "without the names of their holders",
 			state->path, strerror(-r));

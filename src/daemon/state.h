@@ -58,7 +58,9 @@ size_t state_take(
 	struct state *state, const char *store_name, struct state_lease ret[CARD_MAX_OBJECTS]);
 void state_lease_finish(struct state_lease *lease);
 
-/* Writes the manager's table, all or nothing. A failure is logged: the leases do not depend on it.
+/*
+ * Writes the manager's table, all or nothing. A failure is logged: the leases do not depend on it.
+ * An older table is removed then.
  */
 void state_save(struct state *state, const struct manager *manager);
 

@@ -158,6 +158,32 @@ static void a_file_that_cannot_be_written_is_no_harm(void **unused) {
 	free(t.lease.record);
 }
 
+/* The kernel would give the numbers in it to others. */
+static void an_old_file_does_not_outlive_a_failure(void **unused) {
+	struct table t;
+	fill(&t);
+	char directory[] = "/tmp/scanoutd-state-XXXXXX";
+	assert_non_null(mkdtemp(directory));
+	AUTO_FREE char *path = NULL, *draft = NULL;
+	assert_true(asprintf(&path, "%s/leases.json", directory) > 0);
+	assert_true(asprintf(&draft, "%s.new", path) > 0);
+	state_init(&t.manager.state, directory);
+	state_save(&t.manager.state, &t.manager);
+	assert_int_equal(access(path, F_OK), 0);
+
+	assert_int_equal(mkdir(draft, 0700), 0); // in the way of the next one
+	state_save(&t.manager.state, &t.manager);
+	assert_int_equal(access(path, F_OK), -1);
+
+	assert_int_equal(rmdir(draft), 0);
+	state_save(&t.manager.state, &t.manager);
+	assert_int_equal(access(path, F_OK), 0);
+	state_finish(&t.manager.state);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(directory), 0);
+	free(t.lease.record);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(is_read_as_written),
@@ -165,6 +191,7 @@ int main(void) {
 		cmocka_unit_test(foreign_files_are_refused),
 		cmocka_unit_test(wrong_values_are_refused),
 		cmocka_unit_test(a_file_that_cannot_be_written_is_no_harm),
+		cmocka_unit_test(an_old_file_does_not_outlive_a_failure),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
