@@ -10,7 +10,11 @@
 
 #define DEFAULT_ADDRESS "unix:path=/run/dbus/system_bus_socket"
 
+/* A bus that dies may take a connection and drop it, many times in a moment. */
+#define RECONNECT_USEC 100000
+
 static int bus_connect(struct bus *bus);
+static void bus_disconnect(struct bus *bus);
 
 bool peer_sees(const struct peer *peer, const struct scanout *scanout) {
 	return !peer->guest ||
@@ -187,7 +191,7 @@ void bus_take_name(struct bus *bus) {
 		return;
 	}
 	bus->want_name = true;
-	int r = request_name(bus);
+	int r = bus->system.connection ? request_name(bus) : 0; // else with the connection
 	if (r < 0) {
 		log_error("Cannot ask for the bus name: %s", strerror(-r));
 		bus->failed(bus->data, r);
@@ -217,20 +221,37 @@ static const struct manager_observer observer = {
 	.prepared = on_prepared,
 };
 
-/* The leases do not depend on the bus: wait until it is back. */
-static int on_disconnected(sd_bus_message *message, void *data, sd_bus_error *error) {
+/* Whatever is wrong now, the leases do not depend on it: it is tried again and again. */
+static int reconnect(sd_event_source *source, uint64_t usec, void *data) {
 	struct bus *bus = data;
-	log_warning("The system bus is gone; leases go on. Waiting for it");
-	bus_manager_drop_calls(&bus->system);
-	bus->system.connection = sd_bus_close_unref(bus->system.connection);
 	int r = bus_connect(bus);
 	if (r >= 0 && bus->want_name) {
 		r = request_name(bus);
 	}
 	if (r < 0) {
+		log_debug("The system bus is not back yet: %s", strerror(-r));
+		bus_disconnect(bus);
+	}
+	return 0;
+}
+
+static void bus_disconnect(struct bus *bus) {
+	bus->system.connection = sd_bus_close_unref(bus->system.connection);
+	int r = sd_event_source_set_time_relative(bus->reconnect, RECONNECT_USEC);
+	if (r >= 0) {
+		r = sd_event_source_set_enabled(bus->reconnect, SD_EVENT_ONESHOT);
+	}
+	if (r < 0) {
 		log_error("Cannot wait for the system bus: %s", strerror(-r));
 		bus->failed(bus->data, r);
 	}
+}
+
+static int on_disconnected(sd_bus_message *message, void *data, sd_bus_error *error) {
+	struct bus *bus = data;
+	log_warning("The system bus is gone; leases go on. Waiting for it");
+	bus_manager_drop_calls(&bus->system);
+	bus_disconnect(bus);
 	return 0;
 }
 
@@ -297,6 +318,13 @@ int bus_new(struct manager *manager, void (*ready)(void *data),
 		r = sd_event_source_set_priority(bus->announcer, SD_EVENT_PRIORITY_IDLE);
 	}
 	if (r >= 0) {
+		r = sd_event_add_time(
+			manager->event, &bus->reconnect, CLOCK_MONOTONIC, 0, 0, reconnect, bus);
+	}
+	if (r >= 0) {
+		r = sd_event_source_set_enabled(bus->reconnect, SD_EVENT_OFF);
+	}
+	if (r >= 0) {
 		r = bus_connect(bus);
 	}
 	if (r < 0) {
@@ -319,6 +347,7 @@ void bus_destroy(struct bus *bus) {
 	bus_drop_guests(bus);
 	bus_manager_drop_calls(&bus->system);
 	sd_event_source_disable_unref(bus->announcer);
+	sd_event_source_disable_unref(bus->reconnect);
 	sd_bus_flush_close_unref(bus->system.connection);
 	free(bus);
 }

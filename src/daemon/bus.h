@@ -30,6 +30,7 @@ struct bus {
 	sd_event_source *guest_post;  // looks at guests after each round, while there are any
 	sd_event_source *guest_again; // one more round
 	sd_event_source *announcer;   // defers PropertiesChanged until the reply is sent
+	sd_event_source *reconnect;   // after the bus went away
 	bool counts_changed;          // of Free or Total
 	bool want_name;               // everything is prepared: take the name
 	void (*ready)(void *data);    // the name is ours

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "bus_rig.h"
@@ -222,6 +224,26 @@ static void life_goes_on_without_a_bus(void **state) {
 	wait_for_free(rig->client, 4);
 }
 
+/* In the place of the bus is something that no client can speak to, until the bus is back. */
+static void the_bus_cannot_be_reached_for_a_while(void **state) {
+	struct bus_rig *rig = *state;
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	char id[64];
+	AUTO_CLOSE int lease = get_lease(rig->client, id);
+	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/bus", rig->directory);
+	assert_int_equal(unlink(address.sun_path), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	rig->client = sd_bus_flush_close_unref(rig->client);
+	bus_rig_kill_bus(rig);
+	bus_rig_wait_logged(rig, "not back yet");
+	assert_int_equal(unlink(address.sun_path), 0);
+	bus_rig_start_bus(rig, true);
+	bus_rig_wait_notified(rig, "READY=1");
+	rig->client = bus_rig_connect(rig);
+	wait_for_state(rig->client, id, "leased");
+}
+
 static void the_daemon_is_there_before_the_bus(void **state) {
 	struct bus_rig *rig = bus_rig_new();
 	rig->daemon = bus_rig_spawn(rig, "2", NULL);
@@ -284,6 +306,7 @@ int main(void) {
 		TEST(cycles_leave_nothing_open),
 		TEST(the_bus_goes_and_comes_back),
 		TEST(life_goes_on_without_a_bus),
+		TEST(the_bus_cannot_be_reached_for_a_while),
 		cmocka_unit_test(the_daemon_is_there_before_the_bus),
 		cmocka_unit_test(the_bus_dies_before_the_name_is_taken),
 		TEST(stopping_answers_who_waits),
