@@ -21,8 +21,25 @@ static int reply_refusal(sd_bus_message *message, const struct refusal *refusal)
 
 static int reply_unknown_sender(sd_bus_message *message, int error) {
 	struct refusal refusal;
-	refusal_set(&refusal, REFUSAL_NOT_ALLOWED,
-		"You cannot be identified (%s). Stay connected until the answer is there.",
+	if (error == -EMFILE || error == -ENFILE || error == -ENOMEM) {
+		refusal_set(&refusal, REFUSAL_DEVICE_BUSY,
+			"scanoutd cannot find out who you are: %s. Ask again later.",
+			strerror(-error));
+	} else {
+		refusal_set(&refusal, REFUSAL_NOT_ALLOWED,
+			"You cannot be identified (%s). Stay connected until the answer is there.",
+			strerror(-error));
+	}
+	return reply_refusal(message, &refusal);
+}
+
+/* The lease ends by itself: nobody has it. */
+static int reply_not_handed_over(
+	sd_bus_message *message, const struct scanout *scanout, int error) {
+	struct refusal refusal;
+	log_object(LOG_ERR, scanout, "Cannot hand over the lease: %s", strerror(-error));
+	refusal_set(&refusal, REFUSAL_DEVICE_BUSY,
+		"scanoutd cannot hand over %s: %s. Ask again later.", scanout->id,
 		strerror(-error));
 	return reply_refusal(message, &refusal);
 }
@@ -101,9 +118,7 @@ static void on_granted(void *data, struct grant *grant, const struct refusal *re
 		AUTO_CLOSE int spare_fd = grant->spare_fd;
 		int r = reply_grant(call->message, grant);
 		if (r < 0) {
-			log_object(LOG_ERR, grant->scanout, "Cannot hand over the lease: %s",
-				strerror(-r));
-			sd_bus_reply_method_errno(call->message, r, NULL);
+			reply_not_handed_over(call->message, grant->scanout, r);
 		}
 	} else {
 		reply_refusal(call->message, refusal);
