@@ -58,6 +58,17 @@ $(B)/scanoutd: $(daemon_o)
 	$(call say,LINK)
 	$(Q)$(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS) -o $@ $^ $(LIBS_daemon)
 
+# The daemon of tests/vm/test_faults.py, which fails where it is told to: src/daemon/failpoint.h.
+failing_o := $(daemon_o:$(B)/%=$(B)/failpoints/%)
+$(B)/failpoints/scanoutd: $(failing_o)
+	$(call say,LINK)
+	$(Q)$(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS) -o $@ $^ $(LIBS_daemon)
+
+$(B)/failpoints/%.o: src/%.c Makefile
+	$(call say,CC)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPP) -DFAILPOINTS $(PKG_CFLAGS) $(WARN) $(HARDEN) $(CFLAGS) -c -o $@ $<
+
 $(B)/scanoutctl: $(ctl_o)
 	$(call say,LINK)
 	$(Q)$(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS) -o $@ $^ $(LIBS_ctl)
@@ -203,10 +214,11 @@ uninstall:
 
 # What the guest gets: an installation and the programs of the tests.
 .PHONY: stage
-stage: all $(GUEST:%=$(B)/guest/%)
+stage: all $(GUEST:%=$(B)/guest/%) $(B)/failpoints/scanoutd
 	@rm -rf $(B)/stage
 	@$(MAKE) -s install DESTDIR=$(B)/stage PREFIX=/usr
-	@install -D -m 755 -t $(B)/stage/usr/lib/scanoutd-tests $(GUEST:%=$(B)/guest/%)
+	@install -D -m 755 -t $(B)/stage/usr/lib/scanoutd-tests $(GUEST:%=$(B)/guest/%) \
+		$(B)/failpoints/scanoutd
 
 # The commands below work on a fresh machine: packages first, then make again, which finds them.
 .PHONY: deps demo check check-unit check-vm fuzz bench

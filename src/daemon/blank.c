@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "failpoint.h"
 #include "linger.h"
 #include "log.h"
 #include "manager.h"
@@ -31,7 +32,10 @@ static int handle_retry(sd_event_source *source, uint64_t usec, void *data);
 
 static int run(struct worker_job *job) {
 	struct blank_job *blank = (struct blank_job *)job;
-	int r = blank->ops->blank(blank->fd, &blank->objects);
+	int r = FAILPOINT("end-blank");
+	if (r >= 0) {
+		r = blank->ops->blank(blank->fd, &blank->objects);
+	}
 	if (r >= 0 && blank->framebuffer) {
 		blank->ops->drop(blank->fd, blank->framebuffer);
 	}
@@ -84,6 +88,7 @@ static void done(struct worker_job *job, int result) {
 		sd_event_add_time_relative(manager->event, &scanout->retry, CLOCK_MONOTONIC,
 			RETRY_USEC, 0, handle_retry, manager);
 	} else {
+		FAILPOINT("end-settle");
 		scanout->mode = (struct card_mode){0};
 		/* A takeover that came to nothing may have adopted one meanwhile: for next time. */
 		scanout->framebuffer =

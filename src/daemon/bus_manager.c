@@ -6,6 +6,7 @@
 #include "bus.h"
 #include "common/cleanup.h"
 #include "common/names.h"
+#include "failpoint.h"
 #include "identity.h"
 #include "linger.h"
 #include "log.h"
@@ -116,10 +117,14 @@ static void on_granted(void *data, struct grant *grant, const struct refusal *re
 		 * lives as long as the caller wants. One that nobody got ends by itself. */
 		AUTO_CLOSE int fd = grant->fd;
 		AUTO_CLOSE int spare_fd = grant->spare_fd;
-		int r = reply_grant(call->message, grant);
+		int r = FAILPOINT("grant-reply");
+		if (r >= 0) {
+			r = reply_grant(call->message, grant);
+		}
 		if (r < 0) {
 			reply_not_handed_over(call->message, grant->scanout, r);
 		}
+		FAILPOINT("grant-replied");
 	} else {
 		reply_refusal(call->message, refusal);
 	}

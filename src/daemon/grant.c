@@ -7,6 +7,7 @@
 
 #include "alloc.h"
 #include "common/cleanup.h"
+#include "failpoint.h"
 #include "linger.h"
 #include "log.h"
 #include "manager.h"
@@ -241,14 +242,18 @@ static enum refusal_code create(struct manager *manager, const struct wish *wish
 	if (!lease) {
 		return refusal_set(refusal, REFUSAL_DEVICE_BUSY, "scanoutd is out of memory.");
 	}
-	int r = spare_fd = wish->spare ? card->ops->create_lease(card->fd, NULL, &spare) : -1;
-	if (!wish->spare || r >= 0) {
+	int r = FAILPOINT("grant-create");
+	if (r >= 0 && wish->spare) {
+		r = spare_fd = card->ops->create_lease(card->fd, NULL, &spare);
+	}
+	if (r >= 0) {
 		r = fd = card->ops->create_lease(card->fd, &scanout->objects, &lessee);
 	}
 	if (r < 0) {
 		lease_destroy(&manager->leases, lease);
 		return refuse_create(scanout, r, refusal);
 	}
+	FAILPOINT("grant-created");
 	struct linger *linger = NULL;
 	if (wish->linger_usec > 0) {
 		r = linger_new(manager, wish->linger_usec, fd, identity->pid, &linger);
@@ -263,6 +268,7 @@ static enum refusal_code create(struct manager *manager, const struct wish *wish
 	}
 	lease_begin(&manager->leases, lease, scanout, lessee);
 	linger_begin(scanout, linger);
+	FAILPOINT("grant-entered");
 	*ret = (struct grant){scanout, lease, TAKE_FD(fd), TAKE_FD(spare_fd)};
 	return REFUSAL_NONE;
 }
@@ -283,6 +289,7 @@ enum refusal_code grant_lease(struct manager *manager, const struct wish *wish,
 	if (may_have(manager, wish, identity, queued, &old, refusal) != REFUSAL_NONE) {
 		return refusal->code;
 	}
+	FAILPOINT("grant-allowed");
 	if (old) {
 		takeover_advance(manager, old);
 		*ret_drains = true;
@@ -310,6 +317,7 @@ enum refusal_code grant_lease(struct manager *manager, const struct wish *wish,
 	manager_set_state(manager, scanout, SCANOUT_LEASED, "");
 	/* Before the answer: whoever has a lease has a name after a restart, too. */
 	state_save(&manager->state, manager);
+	FAILPOINT("grant-saved");
 	return REFUSAL_NONE;
 }
 

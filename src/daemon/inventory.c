@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "failpoint.h"
 #include "log.h"
 #include "manager.h"
 #include "passed.h"
@@ -73,6 +74,7 @@ static void take_over_snapshot(struct manager *manager, struct card *card, struc
 			add_scanout(manager, card, &card->snapshot.connectors[i]);
 		}
 	}
+	FAILPOINT("start-adopt");
 	adopt(manager, card, survey);
 	manager_serve_queue(manager);
 }

@@ -10,6 +10,7 @@
 
 #include "alloc.h"
 #include "blank.h"
+#include "failpoint.h"
 #include "grant.h"
 #include "linger.h"
 #include "log.h"
@@ -200,17 +201,22 @@ int manager_end_lease(struct manager *manager, struct lease *lease, enum lease_e
 	 * the id is this lease's. -ENOENT: the holder closed it in this very moment. */
 	if (reason == LEASE_RELEASED || reason == LEASE_REVOKED || reason == LEASE_UNPLUGGED ||
 		reason == LEASE_TAKEOVER) {
-		int r = lease->lessee
-				? scanout->card->ops->revoke_lease(scanout->card->fd, lease->lessee)
-				: -ENODATA; // after a restart without state: which one is it?
+		int r = FAILPOINT("end-revoke");
+		if (r >= 0) {
+			r = lease->lessee ? scanout->card->ops->revoke_lease(
+						    scanout->card->fd, lease->lessee)
+					  : -ENODATA; // after a restart without state: which one?
+		}
 		if (r < 0 && r != -ENOENT) {
 			log_object(LOG_ERR, scanout, "Cannot revoke lessee %" PRIu32 ": %s",
 				lease->lessee, strerror(-r));
 			return r;
 		}
+		FAILPOINT("end-revoked");
 	}
 	struct identity holder = lease->holder;
 	lease_destroy(&manager->leases, lease);
+	FAILPOINT("end-removed");
 	/* At once: a holder that exits when its lease ends takes its last picture with it, and a
 	 * takeover keeps that only if the worker is there first. */
 	if (reason == LEASE_TAKEOVER ||
@@ -222,6 +228,7 @@ int manager_end_lease(struct manager *manager, struct lease *lease, enum lease_e
 	}
 	log_object(LOG_INFO, scanout, "Lease ended: %s", lease_end_reason_name(reason));
 	state_save(&manager->state, manager);
+	FAILPOINT("end-saved");
 	if (manager->observer) {
 		manager->observer->ended(manager->observer_data, scanout, &holder, reason);
 	}

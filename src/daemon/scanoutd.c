@@ -14,6 +14,7 @@
 #include "bus.h"
 #include "common/cleanup.h"
 #include "config.h"
+#include "failpoint.h"
 #include "guest.h"
 #include "inventory.h"
 #include "log.h"
@@ -122,6 +123,7 @@ static void on_ready(void *data) {
 	}
 	manager_count(&d->manager, &total, &n_free);
 	log_info("Ready: %u of %u scanouts are free", n_free, total);
+	FAILPOINT("start-ready");
 	sd_notifyf(false, "READY=1\nSTATUS=%u scanouts", total);
 }
 
@@ -318,6 +320,7 @@ int scanoutd_run(int argc, char *argv[], const struct card_ops *ops) {
 	state_init(&d.manager.state, getenv("RUNTIME_DIRECTORY"));
 	d.manager.leases.last_generation = d.manager.state.last_generation;
 	passed_collect(&d.passed);
+	FAILPOINT("start-passed");
 	r = add_signals(&d);
 	if (r >= 0) {
 		r = sd_event_set_watchdog(d.event, true);
