@@ -12,6 +12,7 @@
 
 #define FALLBACK_WIDTH 1920
 #define FALLBACK_HEIGHT 1080
+#define FLIP_TIMEOUT_MSEC 30000
 
 int kms_plane_type(int fd, uint32_t plane_id) {
 	drmModeObjectProperties *props;
@@ -265,6 +266,7 @@ static void handle_flip(
 
 	kms->flip_pending = false;
 	kms->flips++;
+	kms->flipped_usec = (uint64_t)sec * 1000000 + usec;
 }
 
 int kms_wait_flip(struct kms *kms, int wake_fd, int timeout_msec) {
@@ -298,6 +300,12 @@ int kms_wait_flip(struct kms *kms, int wake_fd, int timeout_msec) {
 		}
 	}
 	return 0;
+}
+
+int kms_flip_next(struct kms *kms, int wake_fd) {
+	int r = kms_flip(kms, (kms->flips + 1) % 2);
+
+	return r < 0 ? r : kms_wait_flip(kms, wake_fd, FLIP_TIMEOUT_MSEC);
 }
 
 uint32_t kms_refresh_mhz(const struct kms *kms) {

@@ -26,7 +26,8 @@ struct kms {
 	drmModeModeInfo mode;
 	struct kms_buffer buffers[2];
 	bool flip_pending;
-	uint64_t flips; // completed
+	uint64_t flips;        // completed
+	uint64_t flipped_usec; // when the last one was, by the kernel's monotonic clock
 };
 
 /*
@@ -66,6 +67,9 @@ int kms_flip(struct kms *kms, unsigned int buffer);
  * Return: 0; -ETIMEDOUT after timeout_msec; -ECANCELED by wake_fd.
  */
 int kms_wait_flip(struct kms *kms, int wake_fd, int timeout_msec);
+
+/* Flips to the other buffer and waits for it as kms_wait_flip() does. */
+int kms_flip_next(struct kms *kms, int wake_fd);
 
 /* DRM_PLANE_TYPE_* of a plane, or a negative errno. */
 int kms_plane_type(int fd, uint32_t plane_id);

@@ -15,7 +15,8 @@ static const struct command {
 } commands[] = {
 	{"objects", "", "what the fd shows", false, probe_objects},
 	{"flip", "N", "mode-set and flip N times", true, probe_flip},
-	{"flip-rate", "SECONDS", "flip as fast as the events come", true, probe_flip_rate},
+	{"flip-rate", "SECONDS", "flip, and tell how evenly, until told to stop", true,
+		probe_flip_rate},
 	{"flip-on", "", "flip until told to stop, wait while it may not", false, probe_flip_on},
 	{"hold", "", "show a filled picture until told to stop", false, probe_hold},
 	{"sit", "", "hold the lease and show nothing until told to stop", false, probe_sit},
@@ -23,10 +24,15 @@ static const struct command {
 	{"errno-after-release", "", "show, wait for a line, try again", false,
 		probe_errno_after_release},
 	{"storm", "N", "request and close N times", true, probe_storm},
+	{"kill-storm", "N", "N callers, each killed at some moment", true, probe_kill_storm},
 	{"rpc-latency", "N", "N empty calls to scanoutd", true, probe_rpc_latency},
 	{"ioctl-latency", "N", "N bare leases of the master of --card", true, probe_ioctl_latency},
 	{"handoff", "", "give the lease to a child and exit", false, probe_handoff},
 	{"leave-in-flight", "", "request and exit before the reply", false, probe_leave_in_flight},
+	{"leave-unread", "", "request and never read the reply", false, probe_leave_unread},
+	{"spread", "", "hold the lease in three processes", false, probe_spread},
+	{"send-away", "", "leave the lease in a socket that nobody reads", false, probe_send_away},
+	{"map", "", "close the lease; per line read, unmap a buffer", false, probe_map},
 	{"wedge", "SECONDS", "commit behind a fence that stays unsignalled", true, probe_wedge},
 	{"calls", "N", "list, request and release N times", true, probe_calls},
 };
@@ -39,7 +45,7 @@ static int print_usage(void) {
 	}
 	fputs("\nWorks on the lease in $" LEASE_FD_VARIABLE ", or:\n"
 	      "  --request              on one that it requests\n"
-	      "  --scanout ID           of that scanout; storm takes several\n"
+	      "  --scanout ID           of that scanout; storms take several\n"
 	      "  --label LABEL          with that label\n"
 	      "  --takeover             instead of our lease with that label\n"
 	      "  --timeout SECONDS      waiting so long for it\n"
@@ -50,6 +56,8 @@ static int print_usage(void) {
 	      "  --name NAME            with a readable strip of that name (hold)\n"
 	      "  --settle               lets each lease end before the next (storm)\n"
 	      "  --pause MILLISECONDS   of quiet before each timed call (storm, …-latency)\n"
+	      "  --rate N               flips a second; else as fast as they come (flip-rate)\n"
+	      "  --seed N               of what is drawn by lot (kill-storm)\n"
 	      "  --await                begins when standard input ends (flip-rate)\n"
 	      "  --keep                 keeps its buffers when its lease ends (flip-rate)\n"
 	      "  --scan N               also tries framebuffers 1 to N (peek)\n",
@@ -103,6 +111,12 @@ static bool parse_option(struct probe *probe, int option) {
 		ok = args_number(optarg, 10000, &number);
 		probe->pause_usec = number * 1000;
 		break;
+	case 'z':
+		ok = args_number(optarg, 1000, &probe->rate);
+		break;
+	case 'd':
+		ok = args_number(optarg, UINT32_MAX, &probe->seed);
+		break;
 	case 'a':
 		probe->await = true;
 		break;
@@ -133,6 +147,8 @@ static bool parse_options(struct probe *probe, int argc, char **argv) {
 		{"name", required_argument, NULL, 'n'},
 		{"settle", no_argument, NULL, 'w'},
 		{"pause", required_argument, NULL, 'p'},
+		{"rate", required_argument, NULL, 'z'},
+		{"seed", required_argument, NULL, 'd'},
 		{"await", no_argument, NULL, 'a'},
 		{"keep", no_argument, NULL, 'e'},
 		{"scan", required_argument, NULL, 'i'},

@@ -26,8 +26,10 @@ struct probe {
 	bool settle;         // let scanoutd finish one lease before the next is asked for
 	uint64_t pause_usec; // of quiet before each timed call
 	bool keep;           // exit only when told to, with the buffers in place until then
+	uint64_t rate;       // of flips a second; 0: as fast as the events come
 	bool await;          // once all is ready, begin when standard input ends
 	uint32_t scan;       // also look at framebuffer ids up to this one
+	uint64_t seed;       // of what is drawn by lot
 	uint64_t number;     // the argument of a subcommand that takes one
 };
 
@@ -57,6 +59,9 @@ int probe_show(const struct probe *probe, struct probe_output *output);
 
 void probe_close(struct probe_output *output);
 
+/* Asks for a lease, and returns when the answer is there, unread. */
+int probe_ask_unread(sd_bus *bus, const struct lease_wish *wish);
+
 /* A JSON object that names the output: scanout, index, lessee, connector, crtc. */
 cJSON *probe_describe(const struct probe_output *output);
 
@@ -73,6 +78,11 @@ int probe_rpc_latency(const struct probe *probe);
 int probe_ioctl_latency(const struct probe *probe);
 int probe_handoff(const struct probe *probe);
 int probe_leave_in_flight(const struct probe *probe);
+int probe_leave_unread(const struct probe *probe);
+int probe_spread(const struct probe *probe);
+int probe_send_away(const struct probe *probe);
+int probe_map(const struct probe *probe);
+int probe_kill_storm(const struct probe *probe);
 int probe_wedge(const struct probe *probe);
 int probe_calls(const struct probe *probe);
 
