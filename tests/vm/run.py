@@ -2,8 +2,8 @@
 """Run the tests of tests/vm/test_*.py in a virtual machine.
 
 A test is a function `test_*(vm)` whose docstring says setup and expectation. A module may have
-`MACHINE = dict(...)` (arguments of Machine: it then gets a machine of its own) and `setup(vm)`,
-run once before its first test. A test may have an attribute `deadline` in seconds.
+`MACHINE = dict(...)` (arguments of Machine: it then gets a machine of its own, or shares that of
+the module that it imports MACHINE from) and `setup(vm)`, run once before its first test. A test may have an attribute `deadline` in seconds.
 """
 
 import argparse
@@ -249,9 +249,12 @@ def main() -> int:
     shared = [test for test in tests if not hasattr(test.module, "MACHINE")]
     if shared:
         suite.run(shared, "shared", {})
-    for module in dict.fromkeys(test.module for test in tests if test not in shared):
-        suite.run([test for test in tests if test.module is module],
+    left = [test for test in tests if test not in shared]
+    while left:
+        module = left[0].module
+        suite.run([test for test in left if test.module.MACHINE is module.MACHINE],
                   module.__name__.removeprefix("test_"), module.MACHINE)
+        left = [test for test in left if test.module.MACHINE is not module.MACHINE]
     for name in suite.failed:
         print(f"failed: {name}")
     print(f"{suite.passed} passed, {len(suite.failed)} failed")
