@@ -20,6 +20,7 @@ HERE = Path(__file__).resolve().parent
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(HERE))
 
+import bench_restarts
 from image import ImageError  # noqa: E402
 from machine import GuestError, Machine  # noqa: E402
 from scanouts import COUNT, PROBE, start_daemon, wait_all_free  # noqa: E402
@@ -335,6 +336,11 @@ def measure(vm: Machine, clock: Clock, arguments: argparse.Namespace, results: d
                 flip_figure(rounds, 0.98)]
     crowds = results["crowds"] = measure_crowds(vm, clock, 3, 2 * arguments.seconds)
     figures.append(crowd_figure(crowds))
+    clock.say(f"{arguments.restarts} restarts")
+    windows = bench_restarts.measure(vm, arguments.restarts)
+    restarts = results["restarts"] = bench_restarts.summary(windows)
+    results["restart_windows"] = [asdict(window) for window in windows]
+    figures.append(Figure(**bench_restarts.figure(restarts)))
     idle = results["idle"] = measure_idle(vm, clock, arguments.idle)
     figures += [memory_figure(idle, 3), wakeup_figure(idle)]
 
@@ -347,12 +353,14 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=6, help="of latency and flips (default: 6)")
     parser.add_argument("--requests", type=int, default=100, help="in a row (default: 100)")
     parser.add_argument("--seconds", type=int, default=4, help="of flips in a row (default: 4)")
+    parser.add_argument("--restarts", type=int, default=20, help="while 15 flip (default: 20)")
     parser.add_argument("--idle", type=int, default=60, help="seconds at rest (default: 60)")
     arguments = parser.parse_args()
     if not arguments.stage.is_dir():
         parser.error(f"--stage: no directory {arguments.stage}")
-    if min(arguments.rounds, arguments.requests, arguments.seconds, arguments.idle) < 1:
-        parser.error("--rounds, --requests, --seconds and --idle are 1 or more")
+    if min(arguments.rounds, arguments.requests, arguments.seconds, arguments.restarts,
+           arguments.idle) < 1:
+        parser.error("--rounds, --requests, --seconds, --restarts and --idle are 1 or more")
 
     # SIGTERM unwinds like an error, so that the machine is shut down in order.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
