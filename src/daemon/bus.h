@@ -29,6 +29,7 @@ struct bus {
 	unsigned n_guests;
 	sd_event_source *guest_post;  // looks at guests after each round, while there are any
 	sd_event_source *guest_again; // one more round
+	sd_event_source *guest_exit;  // ends them before the loop does
 	sd_event_source *announcer;   // defers PropertiesChanged until the reply is sent
 	sd_event_source *reconnect;   // after the bus went away
 	bool counts_changed;          // of Free or Total

@@ -78,15 +78,32 @@ static int wake(sd_event_source *source, void *data) {
 	return 0;
 }
 
+/*
+ * At the end of the loop sd-bus flushes what is attached to it: for ever, if a guest does not read
+ * or has not even said who it is. So they go before that. What was sent to one who reads is
+ * written already.
+ */
+static int handle_exit(sd_event_source *source, void *data) {
+	bus_drop_guests(data);
+	return 0;
+}
+
 static int prepare_loop(struct bus *bus) {
-	if (bus->guest_post) {
-		return sd_event_source_set_enabled(bus->guest_post, SD_EVENT_ON);
+	sd_event *event = bus->manager->event;
+	int r = 0;
+	if (!bus->guest_again) {
+		r = sd_event_add_defer(event, &bus->guest_again, wake, bus);
 	}
-	int r = sd_event_add_defer(bus->manager->event, &bus->guest_again, wake, bus);
-	if (r < 0) {
-		return r;
+	if (r >= 0 && !bus->guest_exit) {
+		r = sd_event_add_exit(event, &bus->guest_exit, handle_exit, bus);
 	}
-	return sd_event_add_post(bus->manager->event, &bus->guest_post, look_at_guests, bus);
+	if (r >= 0) {
+		r = sd_event_source_set_priority(bus->guest_exit, SD_EVENT_PRIORITY_IMPORTANT);
+	}
+	if (r >= 0 && !bus->guest_post) {
+		r = sd_event_add_post(event, &bus->guest_post, look_at_guests, bus);
+	}
+	return r < 0 ? r : sd_event_source_set_enabled(bus->guest_post, SD_EVENT_ON);
 }
 
 static int guest_start(struct peer *peer, int fd) {
@@ -174,9 +191,9 @@ int bus_add_guest(struct bus *bus, int guest_fd) {
 void bus_drop_guests(struct bus *bus) {
 	struct peer *peer;
 	while ((peer = TAILQ_FIRST(&bus->guests))) {
-		sd_bus_flush(peer->connection); // the refusals of those who waited
 		peer_destroy(peer);
 	}
 	bus->guest_again = sd_event_source_disable_unref(bus->guest_again);
 	bus->guest_post = sd_event_source_disable_unref(bus->guest_post);
+	bus->guest_exit = sd_event_source_disable_unref(bus->guest_exit);
 }

@@ -105,6 +105,7 @@ pid_t bus_rig_spawn(struct bus_rig *rig, const char *cards, const char *argument
 		setenv("SCANOUTD_FAKE", cards, true);
 		unsetenv("JOURNAL_STREAM");
 		unsetenv("WATCHDOG_USEC");
+		close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); // what the test has is not the daemon's
 		dup2(fd, STDOUT_FILENO);
 		dup2(fd, STDERR_FILENO);
 		execl(binary, "scanoutd", "--debug", "--config", rig->config, argument, NULL);
