@@ -239,7 +239,7 @@ check-unit:
 	@tests/deps.sh check
 	@$(MAKE) --no-print-directory units
 	@SCANOUTCTL=$(B)/san/scanoutctl $(seat_env) tests/unit.sh $(units) tests/bus/test_ctl.py \
-		$(wildcard tests/seat/test_*.py)
+		$(wildcard tests/seat/test_*.py tests/docs/test_*.py)
 
 .PHONY: units
 units: $(units) $(B)/san/scanoutd-fake $(B)/san/scanoutctl $(seat_tests)

@@ -65,8 +65,9 @@ class Test:
         return getattr(self.function, "deadline", TEST_SECONDS)
 
     def wanted(self, names: list[str]) -> bool:
-        return not names or any(name.removeprefix("test_") in (
-            self.name, self.full_name, self.module.__name__.removeprefix("test_"))
+        ours = (self.name, self.full_name, self.module.__name__.removeprefix("test_"))
+        return not names or any(
+            ".".join(part.removeprefix("test_") for part in name.split(".")) in ours
             for name in names)
 
 

@@ -1,0 +1,85 @@
+"""Where other lease managers break, as far as only the real kernel and systemd can show it. The
+rest is in tests/unit/test_peers.c."""
+
+from machine import wait_until
+from scanouts import (OPEN, PROBE, daemon_status, hold, kernel_clients, row, rows, start_daemon,
+                      wait_all_free, wait_state)
+
+setup = start_daemon
+GUEST_SOCKET = "UNIX-CONNECT:/run/scanoutd/guest/bus"
+
+
+def test_reused_lessee(vm):
+    """A desk dies while the daemon is stopped, and before that one looks, another desk gets the
+    dead one's lessee number from the kernel: the release of the old lease does not end the new."""
+    old, ready = hold(vm, "--scanout card0-Virtual-1")
+    was = row(vm, ready["scanout"])
+    pid = daemon_status(vm)["pid"]
+    vm.run(f"kill -STOP {pid}; kill -KILL {old.pid}")
+    new = vm.spawn(f"exec {PROBE} hold --request --scanout card0-Virtual-2 {OPEN}")
+    release = vm.spawn(f"exec scanoutctl release 'card0-Virtual-1#{was['generation']}'")
+    vm.run(f"kill -CONT {pid}")
+    assert new.readline(30), new.err
+    release.wait(30)
+    now = row(vm, "card0-Virtual-2")
+    assert now["lessee"] == was["lessee"], (now, was)
+    wait_state(vm, "card0-Virtual-1", "free")
+    assert row(vm, "card0-Virtual-2")["generation"] == now["generation"]
+    assert new.poll() is None, new.err
+    assert new.terminate() == 0, new.err
+    wait_all_free(vm)
+
+
+def test_close_races_with_revoke(vm):
+    """A lease is revoked in the moment in which its holder is killed: the kernel's ENOENT is no
+    failure, and the scanout is free afterwards."""
+    for _ in range(8):
+        desk, ready = hold(vm)
+        said = vm.run(f"kill -KILL {desk.pid} & scanoutctl release {ready['scanout']}",
+                      check=False)
+        assert "DeviceBusy" not in said.err and "does not revoke" not in said.err, said
+        wait_state(vm, ready["scanout"], "free")
+        desk.wait(10)
+
+
+def test_crtcs_read_while_revoked(vm):
+    """CRTCs are read for lists while their leases are granted and revoked, by three callers at
+    once: AGL's manager reads NULL then and dies with all its leases."""
+    before, clients = daemon_status(vm), kernel_clients(vm)
+    callers = [vm.spawn(f"exec {PROBE} calls 60 --timeout 30") for _ in range(3)]
+    for caller in callers:
+        assert caller.wait(120) == 0, caller.err
+    wait_all_free(vm)
+    assert daemon_status(vm)["pid"] == before["pid"]
+    assert kernel_clients(vm) == clients
+
+
+test_crtcs_read_while_revoked.deadline = 180
+
+
+def test_no_file_survives_an_exec(vm):
+    """Every file of the daemon closes on exec, also the card that systemd kept for it."""
+    vm.run("systemctl restart scanoutd")
+    desk, _ = hold(vm)
+    pid = daemon_status(vm)["pid"]
+    found = vm.run(f"cd /proc/{pid}/fdinfo && for fd in *; do "
+                   f"echo $fd $(sed -n 's/^flags:\\t//p' $fd) $(readlink ../fd/$fd); done").out
+    files = [line.split(None, 2) for line in found.splitlines() if int(line.split()[0]) > 2]
+    assert any("dri/card" in target for _, _, target in files), found
+    survivors = [f for f in files if not int(f[1], 8) & 0o2000000]
+    assert not survivors, survivors
+    desk.terminate()
+    wait_all_free(vm)
+
+
+def test_idle_guest_does_not_delay_a_restart(vm):
+    """Guests that connect and say nothing: the daemon stops all the same, and is not killed for
+    being late."""
+    before = daemon_status(vm)
+    idle = vm.spawn(f"for i in 1 2 3; do sleep 1000 | socat - {GUEST_SOCKET} & done; wait")
+    wait_until(lambda: daemon_status(vm)["fds"] == before["fds"] + 3, 10, "they are connected")
+    vm.run("systemctl restart scanoutd", timeout=60)
+    said = vm.run("journalctl -u scanoutd --since -60s -o cat").out
+    assert "timed out" not in said and "Killing" not in said, said
+    assert len(rows(vm)) > 0
+    idle.terminate("KILL")
