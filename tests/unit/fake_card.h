@@ -11,27 +11,13 @@
 #include <stdint.h>
 
 #include "card.h"
+#include "fake_event.h"
+#include "fake_gate.h"
 #include "fake_topology.h"
 
 extern const struct card_ops fake_card_ops;
 
 struct fake_card;
-
-/* The functions of `struct card_ops` that can be held, made to fail, and are counted. */
-enum fake_op {
-	FAKE_OPEN,
-	FAKE_SNAPSHOT,
-	FAKE_FORCE_CONNECT,
-	FAKE_BLANK,
-	FAKE_ADOPT,
-	FAKE_READ_MODE,
-	FAKE_CREATE,
-	FAKE_REVOKE,
-	FAKE_LIST,
-	FAKE_MONITOR,
-	FAKE_ENUMERATE,
-	FAKE_N_OPS,
-};
 
 /* A kernel without cards; fake_finish() checks that nothing of it is open any more. */
 void fake_init(void);
@@ -54,27 +40,6 @@ unsigned fake_card_n_lessees(struct fake_card *card);
 /* Whether CRTC `i` shows a picture; `fake_card_picture` says which: they are counted from 1. */
 uint64_t fake_card_picture(struct fake_card *card, unsigned crtc);
 
-/* Calls of `op` wait at a gate until it is released: somebody holds the modeset lock. */
-void fake_hold(enum fake_op op);
-void fake_release(enum fake_op op);
-/* How many calls wait at the gate. */
-unsigned fake_waiting(enum fake_op op);
-/* After `skip` good calls the next `times` ones fail with `error` (negative). */
-void fake_fail(enum fake_op op, unsigned skip, unsigned times, int error);
-unsigned fake_count(enum fake_op op);
-/* Called at the very beginning of every `op` of the event loop: what races with it. NULL: not. */
-void fake_before(enum fake_op op, void (*hook)(void *data), void *data);
-
-/* The card's file is its master, or another session's is: then most calls are EACCES. */
-void fake_set_master(bool master);
-
-/* Tells the daemon's monitor. */
-void fake_send(enum card_event_type type, const char *device);
-/* The next read says ENOBUFS: the events sent before are lost. */
-void fake_lose_events(void);
-/* From now on ended leases send no event. */
-void fake_set_quiet(bool quiet);
-
 /*
  * What must never happen: a CRTC or plane leased while it shows somebody else's picture, and a
  * CRTC blanked while a lessee has it.
@@ -83,5 +48,8 @@ unsigned fake_n_seen(void);
 /* How many framebuffers the daemon has adopted and not dropped. */
 unsigned fake_n_adopted(void);
 unsigned fake_n_torn(void);
+
+/* For fake_event.c: notices, with the lock held, which holders have hung up. */
+void fake_cards_reap(void);
 
 #endif

@@ -72,11 +72,8 @@ static void another_scanout_is_refused(void **state) {
 static void the_request_is_withdrawn(void **state) {
 	struct rig *rig = *state;
 	begin(rig);
+	fake_hold_after(FAKE_ADOPT, 1);
 	struct answer *now = take_over(rig, &user);
-	while (fake_count(FAKE_ADOPT) == 0 || fake_waiting(FAKE_ADOPT) > 0) {
-		usleep(100); // the worker is at its first look, and the loop has not heard of it
-	}
-	fake_hold(FAKE_ADOPT);
 	run_until(rig->event, rig->n_ended == 1);
 	run_until(rig->event, fake_waiting(FAKE_ADOPT) == 1);
 	struct answer *other = ask(rig, &user, .scanout = V1, .timeout_usec = 60000000);
