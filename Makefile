@@ -105,9 +105,16 @@ unit_o := $(patsubst %.c,$(B)/san/%.o,$(filter-out src/daemon/main.c,$(wildcard 
 units := $(patsubst tests/unit/%.c,$(B)/san/%,$(wildcard tests/unit/test_*.c))
 LIBS_unit = $(LIBS_daemon) $(shell pkg-config --libs cmocka expat)
 
+# What test_card_drm.c puts in libdrm's place.
+drm_functions := drmModeGetResources drmModeGetPlaneResources drmModeGetConnector drmModeGetEncoder \
+	drmModeGetPlane drmModeObjectGetProperties drmModeGetProperty drmModeGetCrtc drmModeGetFB2 \
+	drmModeAddFB2WithModifiers drmModeSetCrtc drmModeSetPlane drmModeRmFB drmCloseBufferHandle \
+	drmIsMaster drmSetMaster drmSetClientCap drmModeCreateLease drmModeRevokeLease drmModeListLessees
+$(B)/san/test_card_drm: unit_LDFLAGS := $(drm_functions:%=-Wl,--wrap=%)
+
 $(units): $(B)/san/%: $(B)/san/tests/unit/%.o $(unit_o)
 	$(call say,LINK)
-	$(Q)$(CC) $(san_CFLAGS) -o $@ $^ $(LIBS_unit)
+	$(Q)$(CC) $(san_CFLAGS) $(unit_LDFLAGS) -o $@ $^ $(LIBS_unit)
 
 $(B)/san/scanoutd-fake: $(B)/san/tests/unit/scanoutd_fake.o $(unit_o)
 	$(call say,LINK)

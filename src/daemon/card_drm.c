@@ -38,6 +38,11 @@ static void cleanup_properties(drmModeObjectProperties **p) {
 	drmModeFreeObjectProperties(*p);
 }
 
+/* What libdrm says about its last call that failed. NULL without an errno is no success either. */
+static int failure(void) {
+	return errno > 0 ? -errno : -EIO;
+}
+
 static int drm_enumerate(char (*ret)[64], size_t max) {
 	struct dirent **entries;
 	size_t found = 0;
@@ -67,18 +72,23 @@ static int drm_open(const char *device, int from_seat) {
 		return -errno;
 	}
 	CLEANUP(cleanup_resources) drmModeRes *resources = drmModeGetResources(fd);
+	/* A driver without KMS says EOPNOTSUPP, before Linux 4.20 EINVAL (drm_mode_getresources).
+	 * Anything else may pass, and costs the leases of a card that is taken for none. */
+	if (!resources && errno != EOPNOTSUPP && errno != EINVAL && errno != ENOTTY) {
+		return failure();
+	}
 	if (!resources || resources->count_connectors == 0 || resources->count_crtcs == 0) {
 		return -ENXIO;
 	}
 	/* Whoever opens the node while nobody is master becomes master (drm_master_open). */
 	if (!drmIsMaster(fd) && drmSetMaster(fd) < 0) {
-		return errno == EACCES ? -EBUSY : -errno;
+		return errno == EACCES ? -EBUSY : failure();
 	}
 	/* Before anything else: without it the kernel adds planes to a lease by itself, and
 	 * passing them again is ENOSPC. Not ATOMIC: since Linux 6.6 that hides the cursor planes of
 	 * virtio-gpu from a file without CURSOR_PLANE_HOTSPOT. */
 	if (drmSetClientCap(fd, DRM_CLIENT_CAP_UNIVERSAL_PLANES, 1) < 0) {
-		return -errno;
+		return failure();
 	}
 	own = -1;
 	return fd;
@@ -101,7 +111,7 @@ static struct card_mode to_mode(const drmModeModeInfo *mode) {
 	return (struct card_mode){mode->hdisplay, mode->vdisplay, (uint32_t)refresh};
 }
 
-static void read_connector(int fd, const drmModeRes *resources, const drmModeConnector *c,
+static int read_connector(int fd, const drmModeRes *resources, const drmModeConnector *c,
 	struct card_connector *ret) {
 	const char *type = drmModeGetConnectorTypeName(c->connector_type);
 	*ret = (struct card_connector){
@@ -113,13 +123,13 @@ static void read_connector(int fd, const drmModeRes *resources, const drmModeCon
 	for (int i = 0; i < c->count_encoders; i++) {
 		CLEANUP(cleanup_encoder)
 		drmModeEncoder *encoder = drmModeGetEncoder(fd, c->encoders[i]);
-		if (encoder) {
-			ret->possible_crtcs |= encoder->possible_crtcs;
-			if (encoder->encoder_id == c->encoder_id) {
-				ret->current_crtc = crtc_bit(resources, encoder->crtc_id)
-							    ? encoder->crtc_id
-							    : 0;
-			}
+		if (!encoder) {
+			return failure();
+		}
+		ret->possible_crtcs |= encoder->possible_crtcs;
+		if (encoder->encoder_id == c->encoder_id) {
+			ret->current_crtc =
+				crtc_bit(resources, encoder->crtc_id) ? encoder->crtc_id : 0;
 		}
 	}
 	if (c->count_modes > 0) {
@@ -131,20 +141,24 @@ static void read_connector(int fd, const drmModeRes *resources, const drmModeCon
 			break;
 		}
 	}
+	return 0;
 }
 
 static int read_plane(int fd, uint32_t id, struct card_plane *ret) {
 	CLEANUP(cleanup_plane) drmModePlane *plane = drmModeGetPlane(fd, id);
 	CLEANUP(cleanup_properties)
 	drmModeObjectProperties *properties =
-		drmModeObjectGetProperties(fd, id, DRM_MODE_OBJECT_PLANE);
-	if (!plane || !properties) {
-		return -errno;
+		plane ? drmModeObjectGetProperties(fd, id, DRM_MODE_OBJECT_PLANE) : NULL;
+	if (!properties) {
+		return failure();
 	}
 	*ret = (struct card_plane){.id = id, .possible_crtcs = plane->possible_crtcs};
 	for (uint32_t i = 0; i < properties->count_props; i++) {
 		drmModePropertyRes *property = drmModeGetProperty(fd, properties->props[i]);
-		if (property && strcmp(property->name, "type") == 0) {
+		if (!property) {
+			return failure();
+		}
+		if (strcmp(property->name, "type") == 0) {
 			uint64_t type = properties->prop_values[i];
 			ret->type = type == DRM_PLANE_TYPE_PRIMARY  ? CARD_PLANE_PRIMARY
 				    : type == DRM_PLANE_TYPE_CURSOR ? CARD_PLANE_CURSOR
@@ -161,7 +175,7 @@ static int drm_snapshot(int fd, struct card_snapshot *ret) {
 	CLEANUP(cleanup_plane_resources)
 	drmModePlaneRes *planes = resources ? drmModeGetPlaneResources(fd) : NULL;
 	if (!planes) {
-		return -errno;
+		return failure();
 	}
 	for (int i = 0; i < resources->count_crtcs && i < CARD_MAX_OBJECTS; i++) {
 		s.crtcs[s.n_crtcs++] = resources->crtcs[i];
@@ -170,9 +184,15 @@ static int drm_snapshot(int fd, struct card_snapshot *ret) {
 		/* Probes; a connector that nobody ever probed reads "unknown". */
 		CLEANUP(cleanup_connector)
 		drmModeConnector *c = drmModeGetConnector(fd, resources->connectors[i]);
-		if (c) { // else unplugged since GetResources
-			read_connector(fd, resources, c, &s.connectors[s.n_connectors++]);
+		if (!c && errno == ENOENT) {
+			continue; // unplugged since GetResources
 		}
+		int r = c ? read_connector(fd, resources, c, &s.connectors[s.n_connectors])
+			  : failure();
+		if (r < 0) {
+			return r;
+		}
+		s.n_connectors++;
 	}
 	for (uint32_t i = 0; i < planes->count_planes && i < CARD_MAX_OBJECTS; i++) {
 		int r = read_plane(fd, planes->planes[i], &s.planes[s.n_planes]);
@@ -200,18 +220,18 @@ static int drm_blank(int fd, const struct card_objects *objects) {
 	/* A CRTC that is off shows nothing, but its planes may still name a framebuffer that the
 	 * next lessee could read: everything goes, and is then looked at. */
 	if (drmModeSetCrtc(fd, objects->crtc, 0, 0, 0, NULL, 0, NULL) < 0) {
-		return -errno;
+		return failure();
 	}
 	for (unsigned i = 0; i < objects->n_planes; i++) {
 		if (drmModeSetPlane(fd, objects->planes[i], 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) < 0) {
-			return -errno;
+			return failure();
 		}
 	}
 	for (unsigned i = 0; i < objects->n_planes; i++) {
 		CLEANUP(cleanup_plane)
 		drmModePlane *plane = drmModeGetPlane(fd, objects->planes[i]);
 		if (!plane) {
-			return -errno;
+			return failure();
 		}
 		if (plane->fb_id != 0) {
 			return -EBUSY;
@@ -219,7 +239,7 @@ static int drm_blank(int fd, const struct card_objects *objects) {
 	}
 	CLEANUP(cleanup_crtc) drmModeCrtc *crtc = drmModeGetCrtc(fd, objects->crtc);
 	if (!crtc) {
-		return -errno;
+		return failure();
 	}
 	return crtc->buffer_id != 0 || crtc->mode_valid ? -EBUSY : 0;
 }
@@ -241,7 +261,7 @@ static int copy_framebuffer(int fd, uint32_t id, uint32_t *ret) {
 	uint64_t modifiers[4] = {0};
 	drmModeFB2 *fb = drmModeGetFB2(fd, id);
 	if (!fb) {
-		return -errno;
+		return failure();
 	}
 	for (int i = 0; i < 4 && fb->handles[i] != 0; i++) {
 		modifiers[i] = fb->modifier;
@@ -249,7 +269,7 @@ static int copy_framebuffer(int fd, uint32_t id, uint32_t *ret) {
 	int r = drmModeAddFB2WithModifiers(fd, fb->width, fb->height, fb->pixel_format, fb->handles,
 			fb->pitches, fb->offsets,
 			fb->flags & DRM_MODE_FB_MODIFIERS ? modifiers : NULL, ret, fb->flags) < 0
-			? -errno
+			? failure()
 			: 0;
 	close_handles(fd, fb);
 	drmModeFreeFB2(fb);
@@ -257,15 +277,16 @@ static int copy_framebuffer(int fd, uint32_t id, uint32_t *ret) {
 }
 
 static int drm_drop(int fd, uint32_t framebuffer) {
-	return drmModeRmFB(fd, framebuffer) < 0 ? -errno : 0;
+	return drmModeRmFB(fd, framebuffer) < 0 ? failure() : 0;
 }
 
 static int drm_adopt(int fd, const struct card_objects *objects, uint32_t *framebuffer) {
 	CLEANUP(cleanup_plane) drmModePlane *plane = drmModeGetPlane(fd, objects->planes[0]);
-	CLEANUP(cleanup_crtc) drmModeCrtc *crtc = drmModeGetCrtc(fd, objects->crtc);
+	CLEANUP(cleanup_crtc)
+	drmModeCrtc *crtc = plane ? drmModeGetCrtc(fd, objects->crtc) : NULL;
 	uint32_t copy;
-	if (!plane || !crtc) {
-		return -errno;
+	if (!crtc) {
+		return failure();
 	}
 	if (plane->fb_id == 0 || !crtc->mode_valid) {
 		return -ENOENT;
@@ -280,7 +301,7 @@ static int drm_adopt(int fd, const struct card_objects *objects, uint32_t *frame
 	if (drmModeSetPlane(fd, objects->planes[0], objects->crtc, copy, 0, 0, 0,
 		    crtc->mode.hdisplay, crtc->mode.vdisplay, crtc->x << 16, crtc->y << 16,
 		    (uint32_t)crtc->mode.hdisplay << 16, (uint32_t)crtc->mode.vdisplay << 16) < 0) {
-		r = -errno;
+		r = failure();
 		drm_drop(fd, copy);
 		return r;
 	}
@@ -294,7 +315,7 @@ static int drm_adopt(int fd, const struct card_objects *objects, uint32_t *frame
 static int drm_read_mode(int fd, uint32_t id, struct card_mode *ret) {
 	CLEANUP(cleanup_crtc) drmModeCrtc *crtc = drmModeGetCrtc(fd, id);
 	if (!crtc) {
-		return -errno;
+		return failure();
 	}
 	*ret = crtc->mode_valid ? to_mode(&crtc->mode) : (struct card_mode){0};
 	return 0;
@@ -316,7 +337,7 @@ static int drm_create_lease(int fd, const struct card_objects *objects, uint32_t
 static int drm_list_lessees(int fd, uint32_t *ret, size_t max) {
 	AUTO_FREE drmModeLesseeListRes *list = drmModeListLessees(fd);
 	if (!list) {
-		return -errno;
+		return failure();
 	}
 	for (uint32_t i = 0; i < list->count && i < max; i++) {
 		ret[i] = list->lessees[i];
