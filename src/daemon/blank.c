@@ -15,7 +15,6 @@
 
 /* A blank takes about a millisecond; only somebody else's modeset lock makes it wait. */
 #define BLANK_DEADLINE_USEC 2000000
-#define RETRY_USEC 2000000
 
 struct blank_job {
 	struct worker_job job;
@@ -27,8 +26,6 @@ struct blank_job {
 	uint32_t framebuffer; // 0, or to be dropped when it is not shown any more
 	int copy_fd;          // of the lease's file, to be closed here: see picture.c; or -1
 };
-
-static int handle_retry(sd_event_source *source, uint64_t usec, void *data);
 
 static int run(struct worker_job *job) {
 	struct blank_job *blank = (struct blank_job *)job;
@@ -63,6 +60,20 @@ static void hold(struct manager *manager, struct scanout *scanout) {
 		manager, scanout, SCANOUT_DRAINING, "to be blanked when the seat is back");
 }
 
+static void fail(struct manager *manager, struct scanout *scanout, int error) {
+	char reason[96];
+	snprintf(reason, sizeof(reason), "blanking failed: %s", strerror(-error));
+	if (scanout->state != SCANOUT_STUCK || strcmp(scanout->reason, reason) != 0) {
+		log_object(LOG_ERR, scanout,
+			"Cannot be blanked: %s. It is not given to anybody, since the next holder "
+			"would see the last picture; trying again",
+			strerror(-error));
+		manager_set_state(manager, scanout, SCANOUT_STUCK, reason);
+	}
+	scanout->unblanked = true;
+	retry_later(&manager->retry);
+}
+
 static void done(struct worker_job *job, int result) {
 	struct blank_job *blank = (struct blank_job *)job;
 	struct manager *manager = blank->manager;
@@ -77,16 +88,7 @@ static void done(struct worker_job *job, int result) {
 	if (result < 0 && manager->paused) {
 		hold(manager, scanout);
 	} else if (result < 0) {
-		char reason[96];
-		snprintf(reason, sizeof(reason), "blanking failed: %s", strerror(-result));
-		log_object(LOG_ERR, scanout,
-			"Cannot be blanked: %s. It is not given to anybody, since the next holder "
-			"would see the last picture; trying again",
-			strerror(-result));
-		manager_set_state(manager, scanout, SCANOUT_STUCK, reason);
-		scanout->retry = sd_event_source_disable_unref(scanout->retry);
-		sd_event_add_time_relative(manager->event, &scanout->retry, CLOCK_MONOTONIC,
-			RETRY_USEC, 0, handle_retry, manager);
+		fail(manager, scanout, result);
 	} else {
 		FAILPOINT("end-settle");
 		scanout->mode = (struct card_mode){0};
@@ -128,26 +130,17 @@ static void submit(struct manager *manager, struct scanout *scanout) {
 		cleanup_close(&blank->copy_fd);
 		free(blank);
 	}
-	log_object(LOG_ERR, scanout, "Cannot be blanked: out of memory");
-	manager_set_state(manager, scanout, SCANOUT_STUCK, "out of memory");
-}
-
-/* Still stuck, and looks so, until it worked. */
-static int handle_retry(sd_event_source *source, uint64_t usec, void *data) {
-	struct manager *manager = data;
-	struct card *card;
-	struct scanout *scanout;
-	TAILQ_FOREACH (card, &manager->cards, link) {
-		TAILQ_FOREACH (scanout, &card->scanouts, link) {
-			if (scanout->retry == source) {
-				submit(manager, scanout);
-			}
-		}
-	}
-	return 0;
+	fail(manager, scanout, -ENOMEM);
 }
 
 void blank_scanout(struct manager *manager, struct scanout *scanout) {
+	scanout->unblanked = false;
 	manager_set_state(manager, scanout, SCANOUT_DRAINING, "");
+	submit(manager, scanout);
+}
+
+/* Still stuck, and looks so, until it worked. */
+void blank_again(struct manager *manager, struct scanout *scanout) {
+	scanout->unblanked = false;
 	submit(manager, scanout);
 }

@@ -10,5 +10,7 @@ struct scanout;
  * more; if that takes too long, or fails, it is stuck, and free once it did work after all.
  */
 void blank_scanout(struct manager *manager, struct scanout *scanout);
+/* Tries again what failed. */
+void blank_again(struct manager *manager, struct scanout *scanout);
 
 #endif

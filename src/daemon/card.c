@@ -45,7 +45,6 @@ void card_destroy(struct card *card) {
 	}
 	for (struct scanout *scanout; (scanout = TAILQ_FIRST(&card->scanouts));) {
 		TAILQ_REMOVE(&card->scanouts, scanout, link);
-		sd_event_source_disable_unref(scanout->retry);
 		linger_destroy(scanout->linger);
 		free(scanout);
 	}
@@ -55,11 +54,8 @@ void card_destroy(struct card *card) {
 	free(card);
 }
 
-struct scanout *card_add_scanout(struct card *card, const struct card_connector *connector) {
-	struct scanout *scanout = calloc(1, sizeof(*scanout));
-	if (!scanout) {
-		return NULL;
-	}
+void card_add_scanout(
+	struct card *card, const struct card_connector *connector, struct scanout *scanout) {
 	scanout->card = card;
 	scanout->connector = connector->id;
 	/* virtio-gpu creates its connectors in the order of the host's heads. The number in the
@@ -68,7 +64,6 @@ struct scanout *card_add_scanout(struct card *card, const struct card_connector 
 	scanout->index = (unsigned)(connector - card->snapshot.connectors);
 	snprintf(scanout->id, sizeof(scanout->id), "%.20s-%s", card->name, connector->name);
 	TAILQ_INSERT_TAIL(&card->scanouts, scanout, link);
-	return scanout;
 }
 
 struct alloc_taken card_taken(const struct card *card) {

@@ -88,9 +88,12 @@ struct card_ops {
 
 	/* Paths of the card nodes that exist now. Fills at most `max`, returns how many. */
 	int (*enumerate)(char (*ret)[64], size_t max);
+	/* The path of an open card's node. -ENODEV: it is gone. */
+	int (*find_node)(int fd, char (*ret)[64]);
 	/*
 	 * Opens a node and makes the fd master. -ENXIO: not a KMS card with outputs; -EBUSY:
-	 * another process is master. `fd` >= 0: use this open file, from a seat manager, instead.
+	 * another process is master. `fd` >= 0: use this open file, which somebody else opened,
+	 * instead.
 	 */
 	int (*open)(const char *device, int fd);
 	/* "Xorg (pid 812)": who keeps the card busy, as far as can be told. */
@@ -134,6 +137,8 @@ struct card {
 	struct card_snapshot snapshot;
 	char store_name[CARD_STORE_NAME_MAX]; // of fd in systemd's store; empty: not kept
 	int silent;                           // a negative errno: it does not list its lessees
+	int trouble;                          // a negative errno: why the last look failed
+	bool stale;                           // … and is to be repeated
 	bool preparing;                       // the start waits for it
 	bool ready;                           // prepared; its scanouts exist
 	bool refreshing;                      // a refresh of the modes is under way
@@ -149,8 +154,9 @@ int card_new(
 /* Closes the fd, which ends all leases in the kernel. The worker must be gone. NULL is fine. */
 void card_destroy(struct card *card);
 
-/* An empty scanout for a connector; in the card's list. NULL without memory. */
-struct scanout *card_add_scanout(struct card *card, const struct card_connector *connector);
+/* Makes an empty scanout one for a connector, and takes it over into the card's list. */
+void card_add_scanout(
+	struct card *card, const struct card_connector *connector, struct scanout *scanout);
 
 /* What the card's scanouts hold, for alloc_pick(). */
 struct alloc_taken card_taken(const struct card *card);

@@ -38,6 +38,8 @@ static void cleanup_properties(drmModeObjectProperties **p) {
 	drmModeFreeObjectProperties(*p);
 }
 
+#define MAX_CARDS 64
+
 /* What libdrm says about its last call that failed. NULL without an errno is no success either. */
 static int failure(void) {
 	return errno > 0 ? -errno : -EIO;
@@ -60,9 +62,26 @@ static int drm_enumerate(char (*ret)[64], size_t max) {
 	return (int)found;
 }
 
-static int drm_open(const char *device, int from_seat) {
+static int drm_find_node(int fd, char (*ret)[64]) {
+	char found[MAX_CARDS][64];
+	struct stat open_file, node;
+	if (fstat(fd, &open_file) < 0) {
+		return -errno;
+	}
+	int n = drm_enumerate(found, MAX_CARDS);
+	for (int i = 0; i < n; i++) {
+		if (stat(found[i], &node) == 0 && S_ISCHR(node.st_mode) &&
+			node.st_rdev == open_file.st_rdev) {
+			memcpy(ret, found[i], sizeof(*ret));
+			return 0;
+		}
+	}
+	return n < 0 ? n : -ENODEV;
+}
+
+static int drm_open(const char *device, int opened) {
 	AUTO_CLOSE int own = -1;
-	int fd = from_seat;
+	int fd = opened;
 	if (fd < 0) {
 		/* A lease inherits O_NONBLOCK from the owner's open file, not from the flags of
 		 * CREATE_LEASE (drm_lease.c: file_clone_open). Compositors expect it. */
@@ -349,6 +368,7 @@ const struct card_ops card_drm_ops = {
 	.monitor = uevent_open,
 	.read_event = uevent_read,
 	.enumerate = drm_enumerate,
+	.find_node = drm_find_node,
 	.open = drm_open,
 	.describe_master = card_holder_describe,
 	.snapshot = drm_snapshot,

@@ -151,12 +151,12 @@ static enum refusal_code refuse_create(
 	}
 }
 
-/* What the kernel knows, before anything is decided on the table. A card that does not tell is
- * left out, so that it does not stop the others. */
+/* What the kernel knows, before anything is decided on the table. A card that does not tell, a
+ * silent one, is left out, so that it does not stop the others. */
 static void reconcile(struct manager *manager) {
 	struct card *card;
 	TAILQ_FOREACH (card, &manager->cards, link) {
-		card->silent = reaper_reconcile(manager, card);
+		reaper_reconcile(manager, card);
 	}
 }
 
@@ -291,7 +291,12 @@ enum refusal_code grant_lease(struct manager *manager, const struct wish *wish,
 	}
 	FAILPOINT("grant-allowed");
 	if (old) {
-		takeover_advance(manager, old);
+		int r = takeover_advance(manager, old);
+		if (r < 0) {
+			return refusal_set(refusal, REFUSAL_DEVICE_BUSY,
+				"The kernel does not revoke the old lease: %s. It goes on; ask again.",
+				strerror(-r));
+		}
 		*ret_drains = true;
 		return refusal_set(refusal, REFUSAL_BUSY, "The old lease is being taken over.");
 	}

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -17,13 +16,36 @@
 #include "survey.h"
 #include "worker.h"
 
-static void add_scanout(
-	struct manager *manager, struct card *card, const struct card_connector *connector) {
-	struct scanout *scanout = card_add_scanout(card, connector);
-	if (!scanout) {
-		log_error("%s: Cannot add %s: out of memory", card->device, connector->name);
+#define MAX_CARDS 64
+
+static void end_preparing(struct manager *manager, struct card *card) {
+	if (!card->preparing) {
 		return;
 	}
+	card->preparing = false;
+	if (--manager->preparing == 0 && manager->observer) {
+		manager->observer->prepared(manager->observer_data);
+	}
+}
+
+/*
+ * What goes wrong with a card is no reason to let go of it: its leases, and those that it may have
+ * from before a restart, would end. It is looked at again, and the others need not wait.
+ */
+static void look_later(struct manager *manager, struct card *card, int error) {
+	if (error != card->trouble) {
+		log_error("%s: Not all of it can be used yet: %s. Trying again", card->device,
+			strerror(-error));
+	}
+	card->trouble = error;
+	card->stale = true;
+	retry_later(&manager->retry);
+	end_preparing(manager, card);
+}
+
+static void add_scanout(struct manager *manager, struct card *card,
+	const struct card_connector *connector, struct scanout *scanout) {
+	card_add_scanout(card, connector, scanout);
 	manager_settle(manager, scanout);
 	if (manager->observer) {
 		manager->observer->added(manager->observer_data, scanout);
@@ -36,7 +58,10 @@ static void update_scanout(struct manager *manager, struct scanout *scanout) {
 	bool connected = i >= 0 && scanout->card->snapshot.connectors[i].connected;
 
 	if (i < 0 && scanout->state == SCANOUT_LEASED) {
-		manager_end_lease(manager, scanout->lease, LEASE_UNPLUGGED);
+		int r = manager_end_lease(manager, scanout->lease, LEASE_UNPLUGGED);
+		if (r < 0) {
+			look_later(manager, scanout->card, r);
+		}
 	} else if (connected ? scanout->state == SCANOUT_ABSENT : scanout->state == SCANOUT_FREE) {
 		manager_settle(manager, scanout);
 	}
@@ -53,11 +78,42 @@ static void adopt(struct manager *manager, struct card *card, struct survey *sur
 			}
 			if (found->until > 0) {
 				manager_adopt_picture(manager, scanout, found);
-			} else {
-				manager_adopt_lease(manager, scanout, found);
+			} else if (survey->leases[i]) {
+				manager_adopt_lease(
+					manager, scanout, found, TAKE_PTR(survey->leases[i]));
 			}
 		}
 	}
+}
+
+static bool has_scanout(const struct card *card, const struct card_connector *connector) {
+	const struct scanout *scanout;
+	TAILQ_FOREACH (scanout, &card->scanouts, link) {
+		if (scanout->connector == connector->id) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Memory for what was found, before any of it is entered. */
+static int reserve(struct survey *survey) {
+	for (unsigned i = 0; i < survey->n_found; i++) {
+		survey->leases[i] = lease_new(&survey->found[i].holder, survey->found[i].label);
+		if (!survey->leases[i]) {
+			return -ENOMEM;
+		}
+	}
+	for (unsigned i = 0; i < survey->snapshot.n_connectors; i++) {
+		if (has_scanout(survey->card, &survey->snapshot.connectors[i])) {
+			continue;
+		}
+		survey->scanouts[i] = calloc(1, sizeof(*survey->scanouts[i]));
+		if (!survey->scanouts[i]) {
+			return -ENOMEM;
+		}
+	}
+	return 0;
 }
 
 static void take_over_snapshot(struct manager *manager, struct card *card, struct survey *survey) {
@@ -66,27 +122,14 @@ static void take_over_snapshot(struct manager *manager, struct card *card, struc
 		update_scanout(manager, scanout);
 	}
 	for (unsigned i = 0; i < card->snapshot.n_connectors; i++) {
-		bool known = false;
-		TAILQ_FOREACH (scanout, &card->scanouts, link) {
-			known |= scanout->connector == card->snapshot.connectors[i].id;
-		}
-		if (!known) {
-			add_scanout(manager, card, &card->snapshot.connectors[i]);
+		if (survey->scanouts[i]) {
+			add_scanout(manager, card, &card->snapshot.connectors[i],
+				TAKE_PTR(survey->scanouts[i]));
 		}
 	}
 	FAILPOINT("start-adopt");
 	adopt(manager, card, survey);
 	manager_serve_queue(manager);
-}
-
-static void end_preparing(struct manager *manager, struct card *card) {
-	if (!card->preparing) {
-		return;
-	}
-	card->preparing = false;
-	if (--manager->preparing == 0 && manager->observer) {
-		manager->observer->prepared(manager->observer_data);
-	}
 }
 
 static void survey_done(struct survey *survey, int result) {
@@ -99,18 +142,24 @@ static void survey_done(struct survey *survey, int result) {
 		return;
 	}
 	card->updating = false;
+	if (result >= 0) {
+		result = reserve(survey);
+	}
 	if (result < 0) {
-		log_error("%s: Cannot be looked at: %s", card->device, strerror(-result));
+		survey_give_back(survey);
 		survey_free(survey);
-		if (first) {
-			inventory_remove(manager, card);
-		}
+		look_later(manager, card, result);
 		return;
 	}
+	int unconnected = survey->unconnected;
+	card->trouble = 0;
 	card->snapshot = survey->snapshot;
 	card->ready = true;
 	take_over_snapshot(manager, card, survey);
 	survey_free(survey);
+	if (retry_helps(unconnected) && unconnected < 0) {
+		look_later(manager, card, unconnected);
+	}
 	if (first) {
 		log_info("%s: %u scanouts", card->device, card->snapshot.n_connectors);
 		end_preparing(manager, card);
@@ -171,10 +220,7 @@ static int add_card(struct manager *manager, const char *device, int fd, const c
 		/* What a seat manager opened is the seat manager's to keep. */
 		state_keep_card(card);
 	}
-	r = submit_survey(manager, card);
-	if (r < 0) {
-		inventory_remove(manager, card); // closes the fd
-	}
+	inventory_update(manager, card);
 	return 0;
 }
 
@@ -204,50 +250,78 @@ int inventory_add(struct manager *manager, const char *device) {
 	} else if (r != -ENXIO) {
 		log_error("%s: Cannot be used: %s", device, strerror(-r));
 	}
+	if (r < 0 && retry_helps(r)) {
+		manager->unopened = true;
+		retry_later(&manager->retry);
+	}
 	return r;
 }
 
-/* The node of an open card; there may be none any more. */
-static bool find_node(struct manager *manager, int fd, char (*ret)[64]) {
-	char found[STATE_MAX_CARDS][64];
-	struct stat open_file, node;
-	int n = manager->ops->enumerate(found, STATE_MAX_CARDS);
-	for (int i = 0; i < n && fstat(fd, &open_file) == 0; i++) {
-		if (stat(found[i], &node) == 0 && S_ISCHR(node.st_mode) &&
-			node.st_rdev == open_file.st_rdev) {
-			memcpy(ret, found[i], sizeof(*ret));
-			return true;
+void inventory_look(struct manager *manager) {
+	char found[MAX_CARDS][64];
+	int n = manager->ops->enumerate(found, MAX_CARDS);
+	manager->unopened = n < 0;
+	if (n < 0) {
+		log_error("Cannot look for cards in /dev/dri: %s", strerror(-n));
+		retry_later(&manager->retry);
+	}
+	for (int i = 0; i < n; i++) {
+		if (!manager_find_card(manager, found[i]) && inventory_wants(manager, found[i])) {
+			inventory_add(manager, found[i]);
 		}
 	}
-	return false;
 }
 
-void inventory_adopt(struct manager *manager, struct passed *passed) {
+/* Takes the fd over on success only. -ENODEV: it has no node any more; 1: it is not wanted. */
+static int adopt_card(struct manager *manager, int fd, const char *name) {
+	char device[64];
+	int r = manager->ops->find_node(fd, &device);
+	if (r < 0) {
+		return r;
+	}
+	if (!inventory_wants(manager, device) || manager_find_card(manager, device)) {
+		return 1;
+	}
+	r = manager->ops->open(device, fd);
+	if (r >= 0) {
+		r = add_card(manager, device, fd, name);
+	}
+	if (r >= 0) {
+		log_info("%s: Taken over from the last daemon, with its leases", device);
+	}
+	return r;
+}
+
+/* Whether the error tells that its leases have ended, or will not come back. */
+static bool is_of_no_use(int r) {
+	return r > 0 || r == -ENODEV || r == -ENOENT || r == -ENXIO || r == -EBUSY;
+}
+
+int inventory_adopt(struct manager *manager, struct passed *passed) {
 	const char *name;
-	int taken;
+	int taken, result = 0;
 	while ((taken = passed_take(passed, STATE_LEASE_PREFIX, &name)) >= 0) {
 		state_give(&manager->state, name, taken);
 	}
 	while ((taken = passed_take(passed, STATE_FD_PREFIX, &name)) >= 0) {
-		AUTO_CLOSE int fd = taken;
-		char device[64];
-		int r = -ENODEV;
-		if (find_node(manager, fd, &device) && inventory_wants(manager, device) &&
-			!manager_find_card(manager, device)) {
-			r = manager->ops->open(device, fd);
+		int r = adopt_card(manager, taken, name);
+		if (r == 0) {
+			continue;
 		}
-		if (r >= 0) {
-			r = add_card(manager, device, fd, name);
-		}
-		if (r >= 0) {
-			log_info("%s: Taken over from the last daemon, with its leases", device);
-			fd = -1; // the card's
-		} else {
-			log_warning("%s: A card from the last daemon is of no use any more: %s",
+		close(taken);
+		if (!is_of_no_use(r)) {
+			/* It stays in the store, where its leases live, and is for the next start.
+			 */
+			log_error("%s: A card from the last daemon cannot be taken over now: %s",
 				name, strerror(-r));
-			state_forget_card(name);
+			result = r;
+			continue;
 		}
+		log_warning("%s: A card from the last daemon is of no use: %s", name,
+			r < 0 ? strerror(-r) : "Devices= does not name it");
+		state_forget_card(name);
 	}
+	return result;
 }
 
 void inventory_update(struct manager *manager, struct card *card) {
@@ -256,9 +330,10 @@ void inventory_update(struct manager *manager, struct card *card) {
 		card->outdated = true;
 		return;
 	}
+	card->stale = false;
 	int r = submit_survey(manager, card);
 	if (r < 0) {
-		log_error("%s: Cannot be looked at: %s", card->device, strerror(-r));
+		look_later(manager, card, r);
 	}
 }
 

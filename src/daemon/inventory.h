@@ -18,11 +18,17 @@ int inventory_add(struct manager *manager, const char *device);
 
 struct passed;
 
-/* Takes up the cards that the last daemon left in systemd's fd store, with the leases on them. */
-void inventory_adopt(struct manager *manager, struct passed *passed);
+/*
+ * Takes up the cards that the last daemon left in systemd's fd store, with the leases on them. A
+ * negative errno: one of them cannot be had now, but later, and is still in the store.
+ */
+int inventory_adopt(struct manager *manager, struct passed *passed);
 
 /* Whether the configuration wants this card. */
 bool inventory_wants(const struct manager *manager, const char *device);
+
+/* Opens the cards that are there, wanted and not yet open. */
+void inventory_look(struct manager *manager);
 
 /* Connectors or modes changed: takes a new snapshot on the worker. */
 void inventory_update(struct manager *manager, struct card *card);

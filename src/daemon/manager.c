@@ -265,14 +265,8 @@ bool manager_is_draining(const struct manager *manager) {
 	return false;
 }
 
-void manager_adopt_lease(
-	struct manager *manager, struct scanout *scanout, struct state_lease *found) {
-	struct lease *lease = lease_new(&found->holder, found->label);
-	if (!lease) {
-		/* Taken all the same: never given to a second holder. */
-		manager_set_state(manager, scanout, SCANOUT_STUCK, "out of memory");
-		return;
-	}
+void manager_adopt_lease(struct manager *manager, struct scanout *scanout,
+	struct state_lease *found, struct lease *lease) {
 	scanout->objects = found->objects;
 	lease_adopt(&manager->leases, lease, scanout, found->lessee, found->generation);
 	manager_set_state(manager, scanout, SCANOUT_LEASED, "");

@@ -14,6 +14,7 @@
 #include "lease.h"
 #include "queue.h"
 #include "refusal.h"
+#include "retry.h"
 #include "scanout.h"
 #include "state.h"
 
@@ -44,6 +45,8 @@ struct manager {
 	struct seat *seat;  // borrowed; NULL: cards are opened directly
 	bool paused;        // the seat is disabled: the card is somebody else's for now
 	unsigned preparing; // cards that were opened and whose scanouts do not exist yet
+	bool unopened;      // a card could not be opened just then
+	struct retry retry; // the monitor's: looks for what failed and is marked so
 	uint64_t n_freed;
 	struct state state;
 	const struct manager_observer *observer; // may be NULL
@@ -85,9 +88,10 @@ void manager_release_all(struct manager *manager);
 /* Whether some scanout is still being blanked. */
 bool manager_is_draining(const struct manager *manager);
 
-/* Enters a lease that the kernel kept over a restart of the daemon; takes over the fds. */
-void manager_adopt_lease(
-	struct manager *manager, struct scanout *scanout, struct state_lease *found);
+/* Enters a lease that the kernel kept over a restart of the daemon; takes over `lease` and the fds.
+ */
+void manager_adopt_lease(struct manager *manager, struct scanout *scanout,
+	struct state_lease *found, struct lease *lease);
 /* The same for a picture that lingered, and goes on to. */
 void manager_adopt_picture(
 	struct manager *manager, struct scanout *scanout, struct state_lease *found);

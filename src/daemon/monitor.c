@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "blank.h"
 #include "inventory.h"
 #include "log.h"
 #include "manager.h"
@@ -15,8 +16,10 @@
 struct monitor {
 	struct manager *manager;
 	sd_event_source *source;
-	int fd;
+	int fd; // -1: deaf until try_again()
 };
+
+static int handle_readable(sd_event_source *source, int fd, uint32_t events, void *data);
 
 static void handle_event(struct manager *manager, const struct card_event *event) {
 	struct card *card = manager_find_card(manager, event->device);
@@ -78,11 +81,66 @@ static void resync(struct manager *manager) {
 			inventory_update(manager, card);
 		}
 	}
-	for (int i = 0; i < n; i++) {
-		if (!manager_find_card(manager, found[i]) && inventory_wants(manager, found[i])) {
-			inventory_add(manager, found[i]);
+	inventory_look(manager);
+}
+
+static int begin_to_hear(struct monitor *monitor) {
+	const struct manager *manager = monitor->manager;
+	int r = monitor->fd = manager->ops->monitor();
+	return r < 0 ? r
+		     : sd_event_add_io(manager->event, &monitor->source, monitor->fd, EPOLLIN,
+			       handle_readable, monitor);
+}
+
+static void stop_to_hear(struct monitor *monitor) {
+	monitor->source = sd_event_source_disable_unref(monitor->source);
+	if (monitor->fd >= 0) {
+		close(monitor->fd);
+	}
+	monitor->fd = -1;
+}
+
+static void hear_later(struct monitor *monitor, int error) {
+	log_error("Cannot hear the kernel's events: %s. Trying again", strerror(-error));
+	stop_to_hear(monitor);
+	retry_later(&monitor->manager->retry);
+}
+
+static void hear_again(struct monitor *monitor) {
+	int r = begin_to_hear(monitor);
+	if (r < 0) {
+		hear_later(monitor, r);
+	} else {
+		resync(monitor->manager);
+	}
+}
+
+/* What failed a while ago. */
+static void try_again(void *data) {
+	struct monitor *monitor = data;
+	struct manager *manager = monitor->manager;
+	struct card *card;
+	struct scanout *scanout;
+	if (monitor->fd < 0) {
+		hear_again(monitor);
+	}
+	if (manager->unopened) {
+		inventory_look(manager);
+	}
+	TAILQ_FOREACH (card, &manager->cards, link) {
+		if (card->silent < 0) {
+			reaper_reconcile(manager, card);
+		}
+		if (card->stale) {
+			inventory_update(manager, card);
+		}
+		TAILQ_FOREACH (scanout, &card->scanouts, link) {
+			if (scanout->unblanked) {
+				blank_again(manager, scanout);
+			}
 		}
 	}
+	manager_serve_queue(manager);
 }
 
 static int handle_readable(sd_event_source *source, int fd, uint32_t events, void *data) {
@@ -92,11 +150,10 @@ static int handle_readable(sd_event_source *source, int fd, uint32_t events, voi
 	while ((r = monitor->manager->ops->read_event(fd, &event)) > 0) {
 		handle_event(monitor->manager, &event);
 	}
-	if (r == -ENOBUFS) {
+	if (r == -ENOBUFS || r == -ENOMEM) {
 		resync(monitor->manager);
 	} else if (r < 0) {
-		log_error("Cannot hear the kernel's events any more: %s", strerror(-r));
-		return r;
+		hear_later(monitor, r);
 	}
 	return 0;
 }
@@ -107,10 +164,10 @@ int monitor_new(struct manager *manager, struct monitor **ret) {
 		return -ENOMEM;
 	}
 	monitor->manager = manager;
-	int r = monitor->fd = manager->ops->monitor();
+	monitor->fd = -1;
+	int r = retry_init(&manager->retry, manager->event, try_again, monitor);
 	if (r >= 0) {
-		r = sd_event_add_io(manager->event, &monitor->source, monitor->fd, EPOLLIN,
-			handle_readable, monitor);
+		r = begin_to_hear(monitor);
 	}
 	if (r < 0) {
 		monitor_destroy(monitor);
@@ -124,9 +181,7 @@ void monitor_destroy(struct monitor *monitor) {
 	if (!monitor) {
 		return;
 	}
-	sd_event_source_disable_unref(monitor->source);
-	if (monitor->fd >= 0) {
-		close(monitor->fd);
-	}
+	retry_finish(&monitor->manager->retry);
+	stop_to_hear(monitor);
 	free(monitor);
 }

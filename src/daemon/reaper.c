@@ -40,14 +40,18 @@ int reaper_reconcile(struct manager *manager, struct card *card) {
 		return -EAGAIN; // the kernel tells its master only
 	}
 	int n = card->ops->list_lessees(card->fd, lessees, MAX_LESSEES);
+	if (n > MAX_LESSEES) {
+		n = -EPROTO;
+	}
 	if (n < 0) {
-		log_error("%s: Cannot list the lessees: %s", card->device, strerror(-n));
+		if (n != card->silent) {
+			log_error("%s: Cannot list the lessees: %s", card->device, strerror(-n));
+		}
+		card->silent = n;
+		retry_later(&manager->retry); // an end may have been missed, and somebody waits
 		return n;
 	}
-	if (n > MAX_LESSEES) {
-		log_error("%s: %d lessees, but at most %d CRTCs", card->device, n, MAX_LESSEES);
-		return -EPROTO;
-	}
+	card->silent = 0;
 
 	/* Collect first, then end: ending changes the table. */
 	struct lease *lease;

@@ -57,9 +57,9 @@ struct scanout {
 	struct identity last_holder;
 	uint64_t freed; // a counter: the least recently freed one is the best to reuse
 
-	struct sd_event_source *retry; // of a blanking that failed
-	bool held;                     // its blanking waits for the seat
-	bool announce;                 // the observer's: a change that it has not told yet
+	bool unblanked; // blanking failed and is to be tried again
+	bool held;      // its blanking waits for the seat
+	bool announce;  // the observer's: a change that it has not told yet
 
 	TAILQ_ENTRY(scanout) link; // card::scanouts
 };

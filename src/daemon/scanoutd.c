@@ -226,7 +226,9 @@ static int open_cards(struct scanoutd *d) {
 	char found[MAX_CARDS][64];
 	char **listed = d->manager.config.devices;
 
-	inventory_adopt(&d->manager, &d->passed);
+	if (inventory_adopt(&d->manager, &d->passed) < 0) {
+		return EXIT_FAILED; // systemd has it still, and starts us again
+	}
 	for (char **p = listed; p && *p; p++) {
 		if (manager_find_card(&d->manager, *p)) {
 			continue;

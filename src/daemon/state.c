@@ -78,18 +78,36 @@ void state_lease_finish(struct state_lease *lease) {
 	lease->copy_fd = lease->asker_fd = -1;
 }
 
-size_t state_take(
-	struct state *state, const char *store_name, struct state_lease ret[CARD_MAX_OBJECTS]) {
+static struct state_card *find_card(struct state *state, const char *store_name) {
 	for (size_t i = 0; i < state->n_cards; i++) {
-		struct state_card *card = &state->cards[i];
-		if (strcmp(card->store_name, store_name) == 0) {
-			size_t n = card->n_leases;
-			memcpy(ret, card->leases, n * sizeof(*ret));
-			card->n_leases = 0;
-			return n;
+		if (strcmp(state->cards[i].store_name, store_name) == 0) {
+			return &state->cards[i];
 		}
 	}
-	return 0;
+	return NULL;
+}
+
+size_t state_take(
+	struct state *state, const char *store_name, struct state_lease ret[CARD_MAX_OBJECTS]) {
+	struct state_card *card = find_card(state, store_name);
+	size_t n = card ? card->n_leases : 0;
+	if (card) {
+		memcpy(ret, card->leases, n * sizeof(*ret));
+		card->n_leases = 0;
+	}
+	return n;
+}
+
+void state_give_back(
+	struct state *state, const char *store_name, struct state_lease *leases, size_t n) {
+	struct state_card *card = find_card(state, store_name);
+	for (size_t i = 0; i < n; i++) {
+		if (card && leases[i].generation > 0 && card->n_leases < CARD_MAX_OBJECTS) {
+			card->leases[card->n_leases++] = leases[i];
+		} else {
+			state_lease_finish(&leases[i]);
+		}
+	}
 }
 
 static int write_file(const char *path, const char *text) {

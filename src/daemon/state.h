@@ -56,6 +56,9 @@ void state_finish(struct state *state);
 /* Takes what the file has of that open file, with its fds. Returns how many there are. */
 size_t state_take(
 	struct state *state, const char *store_name, struct state_lease ret[CARD_MAX_OBJECTS]);
+/* The other way round, for those that the file had: not for the nameless. */
+void state_give_back(
+	struct state *state, const char *store_name, struct state_lease *leases, size_t n);
 void state_lease_finish(struct state_lease *lease);
 
 /*

@@ -24,7 +24,19 @@ void survey_free(struct survey *survey) {
 	for (unsigned i = 0; i < survey->n_found; i++) {
 		state_lease_finish(&survey->found[i]);
 	}
+	for (unsigned i = 0; i < CARD_MAX_OBJECTS; i++) {
+		lease_destroy(&survey->manager->leases, survey->leases[i]);
+		free(survey->scanouts[i]);
+	}
 	free(survey);
+}
+
+void survey_give_back(struct survey *survey) {
+	struct state *state = &survey->manager->state;
+	const char *name = survey->card->store_name;
+	state_give_back(state, name, survey->known, survey->n_known);
+	state_give_back(state, name, survey->found, survey->n_found);
+	survey->n_known = survey->n_found = 0;
 }
 
 static bool is_excluded(const struct survey *survey, const struct card_connector *connector) {
@@ -49,19 +61,20 @@ static bool contains(const uint32_t *list, int n, uint32_t value) {
 
 /*
  * A lessee without a name: the kernel does not say what it holds, but refuses to lease that a
- * second time. Returns whether the connector is in somebody's hands.
+ * second time. Returns 1 if the connector is in somebody's hands, 0 if not.
  */
-static bool is_taken(struct survey *survey, unsigned i, const struct alloc_taken *taken,
+static int is_taken(struct survey *survey, unsigned i, const struct alloc_taken *taken,
 	struct card_objects *ret) {
 	uint32_t lessee;
 	if (alloc_pick(&survey->snapshot, taken, i, ret) < 0) {
-		return false;
+		return 0;
 	}
 	int fd = survey->ops->create_lease(survey->fd, ret, &lessee);
 	if (fd >= 0) {
 		close(fd);
+		return 0;
 	}
-	return fd == -EBUSY;
+	return fd == -EBUSY ? 1 : fd;
 }
 
 static int find_leases(struct survey *survey) {
@@ -78,11 +91,13 @@ static int find_leases(struct survey *survey) {
 		bool lives = contains(lessees, n, known->lessee);
 		if (lives || known->until > 0) {
 			survey->found[survey->n_found++] = *known;
-			known->copy_fd = known->asker_fd = -1;
-			alloc_take(&survey->snapshot, &known->objects, &taken);
+			*known = (struct state_lease){.copy_fd = -1, .asker_fd = -1};
+			alloc_take(&survey->snapshot, &survey->found[survey->n_found - 1].objects,
+				&taken);
 			nameless -= lives;
 		} else {
 			state_lease_finish(known); // here: the close of a lease can wait for locks
+			*known = (struct state_lease){.copy_fd = -1, .asker_fd = -1};
 		}
 	}
 	for (unsigned i = 0; i < survey->snapshot.n_connectors && nameless > 0 &&
@@ -90,7 +105,11 @@ static int find_leases(struct survey *survey) {
 		i++) {
 		struct state_lease lost = {
 			.holder = {.uid = (uid_t)-1}, .copy_fd = -1, .asker_fd = -1};
-		if (!(taken.connectors & BIT(i)) && is_taken(survey, i, &taken, &lost.objects)) {
+		int r = taken.connectors & BIT(i) ? 0 : is_taken(survey, i, &taken, &lost.objects);
+		if (r < 0) {
+			return r; // to take it for nobody's would blank a desktop
+		}
+		if (r > 0) {
 			survey->found[survey->n_found++] = lost;
 			alloc_take(&survey->snapshot, &lost.objects, &taken);
 			nameless--;
@@ -154,6 +173,7 @@ static int force_connect(struct survey *survey) {
 		if (r < 0) {
 			log_warning("%s: Cannot connect %s: %s", survey->device, connector->name,
 				strerror(-r));
+			survey->unconnected = r;
 		}
 		forced |= r >= 0;
 	}
@@ -216,6 +236,7 @@ int survey_submit(struct manager *manager, struct card *card,
 		r = worker_submit(card->worker, &survey->job);
 	}
 	if (r < 0) {
+		survey_give_back(survey);
 		survey_free(survey);
 	}
 	return r;

@@ -30,6 +30,10 @@ struct survey {
 	/* At the first look: leases that the kernel has, and pictures that linger. */
 	struct state_lease found[CARD_MAX_OBJECTS];
 	unsigned n_found;
+	/* Memory for them, and for the scanouts of new connectors: of the loop. */
+	struct lease *leases[CARD_MAX_OBJECTS];
+	struct scanout *scanouts[CARD_MAX_OBJECTS];
+	int unconnected; // a negative errno: an output could not be connected
 };
 
 /*
@@ -40,6 +44,8 @@ struct survey {
  */
 int survey_submit(struct manager *manager, struct card *card,
 	void (*done)(struct survey *survey, int result), void (*overdue)(struct survey *survey));
+/* It failed: what it took from the state file is for the next one. The card is still there. */
+void survey_give_back(struct survey *survey);
 void survey_free(struct survey *survey);
 
 #endif

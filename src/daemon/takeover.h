@@ -10,7 +10,8 @@ struct manager;
  * worker looks again, since the old holder may have shown another one until then. Each step that
  * is over serves the queue, where the request for the new lease waits. A lessee that keeps the
  * worker waiting costs the picture: then the scanout is blanked as after any other lease.
+ * A negative errno: the kernel does not revoke the old lease, which goes on.
  */
-void takeover_advance(struct manager *manager, struct lease *old);
+int takeover_advance(struct manager *manager, struct lease *old);
 
 #endif

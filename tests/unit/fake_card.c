@@ -173,7 +173,11 @@ unsigned fake_n_adopted(void) {
 }
 
 unsigned fake_n_seen(void) {
-	return fake_kernel.n_seen;
+	fake_lock();
+	fake_cards_reap();
+	unsigned n = fake_kernel.n_seen;
+	fake_unlock();
+	return n;
 }
 
 unsigned fake_n_torn(void) {

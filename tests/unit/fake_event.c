@@ -74,7 +74,10 @@ int fake_monitor(void) {
 }
 
 int fake_read_event(int fd, struct card_event *ret) {
-	fake_lock();
+	int r = fake_enter(FAKE_READ_EVENT);
+	if (r < 0) {
+		return fake_leave(r);
+	}
 	fake_cards_reap();
 	if (fake.lost) {
 		fake.lost = false;

@@ -13,6 +13,7 @@ struct fake_lessee {
 	struct card_objects objects;   // zeros: an empty or a revoked lease
 	uint32_t shown;                // its CRTC, also when it is revoked
 	uint64_t picture;              // what it drew there
+	unsigned n_foreign;            // pictures of others on them, not yet counted as seen
 	TAILQ_ENTRY(fake_lessee) link; // fake_card::lessees
 };
 

@@ -33,7 +33,11 @@ void fake_reap(struct fake_card *card) {
 		next = TAILQ_NEXT(lessee, link);
 		if (fake_has_hung_up(lessee->peer)) {
 			end_lessee(lessee);
+			continue;
 		}
+		/* Not at once: the daemon tries whether something is leased, and nobody sees it. */
+		fake_kernel.n_seen += lessee->n_foreign;
+		lessee->n_foreign = 0;
 	}
 }
 
@@ -123,7 +127,7 @@ int fake_add_lessee(struct fake_card *card, const struct card_objects *objects, 
 		/* The holder draws at once. */
 		unsigned i = fake_find_crtc(card, objects->crtc);
 		unsigned n = fake_show(card, objects, ++fake_kernel.last_picture);
-		fake_kernel.n_seen += card->adopted[i] ? 0 : n; // else it is meant to be seen
+		lessee->n_foreign = card->adopted[i] ? 0 : n; // else it is meant to be seen
 		card->adopted[i] = card->lost[i] = false;
 		lessee->shown = objects->crtc;
 		lessee->picture = fake_kernel.last_picture;

@@ -1,6 +1,7 @@
 /* What the daemon calls. */
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,7 +22,41 @@ static int fake_enumerate(char (*ret)[64], size_t max) {
 	return fake_leave(r < 0 ? r : (int)n);
 }
 
-static int fake_open(const char *device, int from_seat) {
+/* The card whose master it is; else it is another process's, and of the first that none here has
+ * opened. */
+static int fake_find_node(int fd, char (*ret)[64]) {
+	struct stat st;
+	struct fake_card *card, *unopened = NULL;
+	int r = fstat(fd, &st);
+	assert(r == 0);
+	r = fake_enter(FAKE_FIND_NODE);
+	TAILQ_FOREACH (card, &fake_kernel.cards, link) {
+		if (card->present && card->master_peer >= 0 && card->master == st.st_ino) {
+			break;
+		}
+		unopened = !unopened && card->present && card->master_peer < 0 ? card : unopened;
+	}
+	card = card ? card : unopened;
+	if (r == 0 && card) {
+		memcpy(ret, card->device, sizeof(*ret));
+	}
+	return fake_leave(r < 0 ? r : card ? 0 : -ENODEV);
+}
+
+static int use_opened(struct fake_card *card, int fd) {
+	struct stat st;
+	if (fstat(fd, &st) < 0) {
+		return -errno;
+	}
+	if (card->master_peer >= 0) {
+		return card->master == st.st_ino ? fd : -EBUSY;
+	}
+	card->master = st.st_ino;
+	card->master_peer = fcntl(fd, F_DUPFD_CLOEXEC, 3); // the other end is elsewhere
+	return card->master_peer < 0 ? -errno : fd;
+}
+
+static int fake_open(const char *device, int opened) {
 	int ends[2];
 	struct stat st;
 	int r = fake_enter(FAKE_OPEN);
@@ -31,6 +66,9 @@ static int fake_open(const char *device, int from_seat) {
 	}
 	if (card->topology.n_connectors == 0) {
 		return fake_leave(-ENXIO);
+	}
+	if (opened >= 0) {
+		return fake_leave(use_opened(card, opened));
 	}
 	if (card->master_peer >= 0 && !fake_has_hung_up(card->master_peer)) {
 		return fake_leave(-EBUSY);
@@ -193,6 +231,7 @@ const struct card_ops fake_card_ops = {
 	.monitor = fake_monitor,
 	.read_event = fake_read_event,
 	.enumerate = fake_enumerate,
+	.find_node = fake_find_node,
 	.open = fake_open,
 	.describe_master = fake_describe_master,
 	.snapshot = fake_snapshot,

@@ -1,5 +1,6 @@
 #include "rig.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include "inventory.h"
 #include "log.h"
 #include "monitor.h"
+#include "passed.h"
 
 const struct identity root = {.uid = 0, .pid = 1};
 const struct identity user = {.uid = 1000, .pid = 2};
@@ -119,12 +121,13 @@ int rig_setup(void **state) {
 }
 
 void rig_destroy(struct rig *rig) {
+	assert_int_equal(fake_n_seen(), 0); // while the holders are still there
 	for (enum fake_op op = 0; op < FAKE_N_OPS; op++) {
 		fake_release(op);
 	}
 	fake_before(FAKE_CREATE, NULL, NULL);
 	/* Workers of cards that went away end on the loop. */
-	for (int i = 0; i < 20; i++) {
+	for (int i = 0; i < 20 && rig->n_removed > 0; i++) {
 		assert_true(sd_event_run(rig->event, 500) >= 0);
 	}
 	monitor_destroy(rig->monitor);
@@ -136,6 +139,7 @@ void rig_destroy(struct rig *rig) {
 	assert_int_equal(fake_n_torn(), 0);
 	fake_finish();
 	sd_event_unref(rig->event);
+	remove_directory(rig->directory);
 	assert_int_equal(count_fds(getpid()), rig->n_fds);
 	free(rig);
 }
@@ -143,6 +147,80 @@ void rig_destroy(struct rig *rig) {
 int rig_teardown(void **state) {
 	rig_destroy(*state);
 	return 0;
+}
+
+void rig_keep_state(struct rig *rig) {
+	rig->directory = make_directory();
+	state_init(&rig->manager.state, rig->directory);
+}
+
+static int start_again(struct rig *rig, int card_fd, const char *store_name) {
+	struct config config = make_config(true, NULL);
+	char *names[] = {(char *)store_name};
+	int fds[] = {fcntl(card_fd, F_DUPFD_CLOEXEC, 3)};
+	struct passed passed = {.names = names, .fds = fds, .n = 1};
+
+	manager_init(&rig->manager, rig->event, &fake_card_ops, &config);
+	rig->manager.observer = &observer;
+	rig->manager.observer_data = rig;
+	state_init(&rig->manager.state, rig->directory);
+	rig->manager.leases.last_generation = rig->manager.state.last_generation;
+	int r = monitor_new(&rig->manager, &rig->monitor);
+	if (r >= 0) {
+		r = inventory_adopt(&rig->manager, &passed);
+	}
+	if (fds[0] >= 0) {
+		close(fds[0]); // not taken
+	}
+	return r;
+}
+
+static void end(struct rig *rig) {
+	monitor_destroy(rig->monitor);
+	rig->monitor = NULL;
+	manager_finish(&rig->manager);
+}
+
+void rig_restart(struct rig *rig) {
+	const struct card *card = TAILQ_FIRST(&rig->manager.cards);
+	int fd = fcntl(card->fd, F_DUPFD_CLOEXEC, 3); // systemd's
+	char name[CARD_STORE_NAME_MAX];
+	unsigned n = 0;
+	memcpy(name, card->store_name, sizeof(name));
+	end(rig);
+	while (start_again(rig, fd, name) < 0) {
+		assert_true(++n < 3);
+		end(rig);
+	}
+	rig_settle(rig);
+	close(fd);
+}
+
+static bool is_settled(struct rig *rig) {
+	const struct card *card;
+	const struct scanout *scanout;
+	if (sd_event_source_get_enabled(rig->manager.retry.timer, NULL) > 0) {
+		sd_event_source_set_time_relative(rig->manager.retry.timer, 0);
+		return false;
+	}
+	TAILQ_FOREACH (card, &rig->manager.cards, link) {
+		if (card->updating) {
+			return false;
+		}
+		TAILQ_FOREACH (scanout, &card->scanouts, link) {
+			if (scanout->state == SCANOUT_STUCK || scanout->state == SCANOUT_DRAINING ||
+				scanout->look) {
+				return false;
+			}
+		}
+	}
+	return true;
+}
+
+void rig_settle(struct rig *rig) {
+	run_pending(rig->event);
+	run_until(rig->event, is_settled(rig));
+	run_pending(rig->event);
 }
 
 void rig_reload(struct rig *rig, const char *exclude) {

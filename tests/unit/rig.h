@@ -28,7 +28,8 @@ struct rig {
 	struct fake_card *card; // the first one
 	struct answer answers[RIG_MAX_ANSWERS];
 	unsigned n_answers;
-	unsigned n_fds; // of the process, at the start
+	unsigned n_fds;  // of the process, at the start
+	char *directory; // of leases.json, or NULL
 
 	/* What the manager told. */
 	unsigned n_added, n_removed, n_changed, n_leased, n_paused, n_prepared, n_ended;
@@ -51,6 +52,16 @@ struct fake_card *rig_add_card(
 	struct rig *rig, const char *device, const struct card_snapshot *topology);
 /* Reloads with `exclude`, a list of ids or NULL. */
 void rig_reload(struct rig *rig, const char *exclude);
+
+/* From now on the table is saved, for rig_restart(). */
+void rig_keep_state(struct rig *rig);
+/*
+ * The daemon is gone, without a word, and the next one takes the card from the store; if it cannot
+ * at once, systemd starts another one. Returns when the card is looked at.
+ */
+void rig_restart(struct rig *rig);
+/* Until nothing is under way any more. What is to be tried again later is tried at once. */
+void rig_settle(struct rig *rig);
 
 struct scanout *rig_scanout(struct rig *rig, const char *id);
 enum scanout_state rig_state(struct rig *rig, const char *id);

@@ -91,7 +91,7 @@ static void cards_that_cannot_be_opened(void **state) {
 	rig_destroy(rig);
 }
 
-/* A card whose first look fails is not used, and does not keep the daemon from starting. */
+/* A card whose first look fails does not keep the daemon from starting, and is looked at again. */
 static void the_first_look_fails(void **state) {
 	static const enum fake_op ops[] = {FAKE_SNAPSHOT, FAKE_BLANK};
 	for (size_t i = 0; i < N_ELEMENTS(ops); i++) {
@@ -101,8 +101,11 @@ static void the_first_look_fails(void **state) {
 		struct fake_card *card = rig_add_card(rig, CARD0, &topology);
 		assert_int_equal(rig->n_prepared, 1);
 		assert_int_equal(rig->n_added, 0);
-		run_until(rig->event, !fake_card_is_open(card));
+		assert_true(fake_card_is_open(card)); // it may have leases from before a restart
 		assert_refused(ask(rig, &root), SCANOUT_ERROR_NO_FREE);
+		rig_settle(rig);
+		assert_int_equal(rig->n_added, 2);
+		assert_true(rig_all_free(rig));
 		rig_destroy(rig);
 	}
 }
