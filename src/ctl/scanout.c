@@ -31,6 +31,8 @@ static const struct property scanout_properties[] = {
 	{"width", "u", NULL},
 	{"height", "u", NULL},
 	{"refresh", "u", NULL},
+	{"preferred_width", "u", NULL},
+	{"preferred_height", "u", NULL},
 	{"connector", "u", NULL},
 	{"crtc", "u", NULL},
 	{"planes", "au", NULL},

@@ -49,9 +49,6 @@ static int reply_not_handed_over(
 static int append_info(sd_bus_message *m, const struct lease *lease, int spare_fd) {
 	const struct scanout *s = lease->scanout;
 	const struct card *card = s->card;
-	int i = card_find_connector(card, s->connector);
-	struct card_mode mode =
-		i >= 0 ? card->snapshot.connectors[i].preferred : (struct card_mode){0};
 
 	int r = sd_bus_message_open_container(m, 'a', "{sv}");
 	if (r < 0) {
@@ -61,8 +58,8 @@ static int append_info(sd_bus_message *m, const struct lease *lease, int spare_f
 		"index", "u", (uint32_t)s->index, "device", "s", card->device, "devnum", "(uu)",
 		card->major, card->minor, "connector", "u", s->objects.connector, "crtc", "u",
 		s->objects.crtc, "lessee", "u", lease->lessee, "generation", "t", lease->generation,
-		"mode", "(uuu)", mode.width, mode.height, mode.refresh, "linger", "t",
-		linger_usec(s));
+		"mode", "(uuu)", s->preferred.width, s->preferred.height, s->preferred.refresh,
+		"linger", "t", linger_usec(s));
 	if (r < 0) {
 		return r;
 	}

@@ -101,6 +101,10 @@ static int append_property(sd_bus_message *m, const char *property, const struct
 		return sd_bus_message_append(m, "u", s->mode.height);
 	} else if (strcmp(property, "Refresh") == 0) {
 		return sd_bus_message_append(m, "u", s->mode.refresh);
+	} else if (strcmp(property, "PreferredWidth") == 0) {
+		return sd_bus_message_append(m, "u", s->preferred.width);
+	} else if (strcmp(property, "PreferredHeight") == 0) {
+		return sd_bus_message_append(m, "u", s->preferred.height);
 	}
 	return -EINVAL;
 }
@@ -127,6 +131,8 @@ static const struct {
 	{"Width", "u"},
 	{"Height", "u"},
 	{"Refresh", "u"},
+	{"PreferredWidth", "u"},
+	{"PreferredHeight", "u"},
 };
 
 int bus_append_planes(sd_bus_message *m, const char *key, const struct card_objects *objects) {
@@ -203,7 +209,8 @@ void bus_scanout_emit_changed(struct peer *peer, const struct scanout *scanout) 
 	if (bus_scanout_path(scanout, &path) >= 0) {
 		sd_bus_emit_properties_changed(peer->connection, path, SCANOUT_SCANOUT_INTERFACE,
 			"State", "Reason", "Label", "Holder", "Since", "Lessee", "Generation",
-			"Linger", "Width", "Height", "Refresh", NULL);
+			"Linger", "Width", "Height", "Refresh", "PreferredWidth",
+			"PreferredHeight", NULL);
 	}
 }
 
@@ -226,6 +233,8 @@ static const sd_bus_vtable scanout_vtable[] = {
 	SD_BUS_PROPERTY("Width", "u", get_property, 0, CHANGES),
 	SD_BUS_PROPERTY("Height", "u", get_property, 0, CHANGES),
 	SD_BUS_PROPERTY("Refresh", "u", get_property, 0, CHANGES),
+	SD_BUS_PROPERTY("PreferredWidth", "u", get_property, 0, CHANGES),
+	SD_BUS_PROPERTY("PreferredHeight", "u", get_property, 0, CHANGES),
 	SD_BUS_VTABLE_END,
 };
 

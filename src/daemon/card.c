@@ -58,6 +58,7 @@ void card_add_scanout(
 	struct card *card, const struct card_connector *connector, struct scanout *scanout) {
 	scanout->card = card;
 	scanout->connector = connector->id;
+	scanout->preferred = connector->preferred;
 	/* virtio-gpu creates its connectors in the order of the host's heads. The number in the
 	 * name will not do: it counts on over all cards of the VM (drm_connector.c, one ida per
 	 * connector type). */

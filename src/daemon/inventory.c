@@ -56,7 +56,16 @@ static void add_scanout(struct manager *manager, struct card *card,
 static void update_scanout(struct manager *manager, struct scanout *scanout) {
 	int i = card_find_connector(scanout->card, scanout->connector);
 	bool connected = i >= 0 && scanout->card->snapshot.connectors[i].connected;
+	struct card_mode preferred =
+		i >= 0 ? scanout->card->snapshot.connectors[i].preferred : (struct card_mode){0};
 
+	/* The refresh rate alone is no other size. */
+	bool resized = preferred.width != scanout->preferred.width ||
+		       preferred.height != scanout->preferred.height;
+	scanout->preferred = preferred;
+	if (resized && manager->observer) {
+		manager->observer->changed(manager->observer_data, scanout);
+	}
 	if (i < 0 && scanout->state == SCANOUT_LEASED) {
 		int r = manager_end_lease(manager, scanout->lease, LEASE_UNPLUGGED);
 		if (r < 0) {

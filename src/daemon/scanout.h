@@ -47,6 +47,7 @@ struct scanout {
 	uint64_t generation;         // of its last lease; never used twice in a daemon's life
 	struct card_objects objects; // of the lease, or being blanked
 	struct card_mode mode;       // what it showed when last looked at
+	struct card_mode preferred;  // by the connector, as the host sizes it; zeros without a mode
 
 	enum scanout_picture picture;
 	struct picture_look *look; // that the worker takes, while somebody waits for it

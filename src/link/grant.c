@@ -53,6 +53,7 @@ static int read_fd(sd_bus_message *message, int *ret) {
 
 static int read_info_entry(sd_bus_message *message, struct grant *grant) {
 	const char *name;
+	uint32_t refresh;
 	int r = sd_bus_message_read(message, "s", &name);
 	if (r < 0) {
 		return r;
@@ -69,6 +70,9 @@ static int read_info_entry(sd_bus_message *message, struct grant *grant) {
 		return sd_bus_message_read(message, "v", "t", &grant->generation);
 	} else if (strcmp(name, "devnum") == 0) {
 		return sd_bus_message_read(message, "v", "(uu)", &grant->major, &grant->minor);
+	} else if (strcmp(name, "mode") == 0) {
+		return sd_bus_message_read(
+			message, "v", "(uuu)", &grant->width, &grant->height, &refresh);
 	} else if (strcmp(name, "spare_fd") == 0 && grant->spare_fd < 0) {
 		return read_fd(message, &grant->spare_fd);
 	}

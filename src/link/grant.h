@@ -20,6 +20,7 @@ struct grant {
 	char id[64];
 	char device[64];
 	uint32_t index, major, minor, connector;
+	uint32_t width, height; // that the scanout prefers; 0: not known
 	uint64_t generation;
 };
 

@@ -52,9 +52,9 @@ static int read_size(sd_bus_message *message, uint32_t *ret_width, uint32_t *ret
 		if (r < 0) {
 			return r;
 		}
-		uint32_t *value = strcmp(name, "Width") == 0    ? ret_width
-				  : strcmp(name, "Height") == 0 ? ret_height
-								: NULL;
+		uint32_t *value = strcmp(name, "PreferredWidth") == 0    ? ret_width
+				  : strcmp(name, "PreferredHeight") == 0 ? ret_height
+									 : NULL;
 		r = value ? sd_bus_message_read(message, "v", "u", value)
 			  : sd_bus_message_skip(message, "v");
 		if (r < 0 || (r = sd_bus_message_exit_container(message)) < 0) {
@@ -62,6 +62,16 @@ static int read_size(sd_bus_message *message, uint32_t *ret_width, uint32_t *ret
 		}
 	}
 	return r;
+}
+
+/* 0: the host has disconnected it. */
+static void note_size(struct link *link, uint32_t width, uint32_t height) {
+	if (width != 0 && height != 0 && (width != link->width || height != link->height)) {
+		link->was_resized = true;
+		note(link);
+	}
+	link->width = width;
+	link->height = height;
 }
 
 static int handle_changed(sd_bus_message *message, void *data, sd_bus_error *error) {
@@ -73,12 +83,7 @@ static int handle_changed(sd_bus_message *message, void *data, sd_bus_error *err
 		read_size(message, &width, &height) < 0) {
 		return 0;
 	}
-	/* The first size is the one that the compositor starts with. */
-	link->was_resized |= link->width != 0 && width != 0 && height != 0 &&
-			     (width != link->width || height != link->height);
-	link->width = width;
-	link->height = height;
-	note(link);
+	note_size(link, width, height);
 	return 0;
 }
 
@@ -106,6 +111,7 @@ static int check_lease(struct link *link) {
 	AUTO_BUS_ERROR sd_bus_error error = SD_BUS_ERROR_NULL;
 	const char *name = channel_name(&link->channel);
 	uint64_t generation;
+	uint32_t width, height;
 	AUTO_FREE char *state = NULL;
 
 	int r = channel_open(&link->channel, link->event);
@@ -122,7 +128,17 @@ static int check_lease(struct link *link) {
 		return channel_is_absent(r, &error) || ++link->n_unknown < MAX_UNKNOWN ? -EAGAIN
 										       : -ESTALE;
 	}
-	return generation == link->generation && strcmp(state, "leased") == 0 ? 0 : -ESTALE;
+	if (generation != link->generation || strcmp(state, "leased") != 0) {
+		return -ESTALE;
+	}
+	/* What was told meanwhile was not heard. */
+	if (sd_bus_get_property_trivial(link->channel.bus, name, link->path,
+		    SCANOUT_SCANOUT_INTERFACE, "PreferredWidth", NULL, 'u', &width) >= 0 &&
+		sd_bus_get_property_trivial(link->channel.bus, name, link->path,
+			SCANOUT_SCANOUT_INTERFACE, "PreferredHeight", NULL, 'u', &height) >= 0) {
+		note_size(link, width, height);
+	}
+	return 0;
 }
 
 static int check_later(struct link *link);
@@ -230,8 +246,9 @@ static void adopt_grant(struct link *link, const struct grant *grant) {
 	snprintf(link->id, sizeof(link->id), "%s", grant->id);
 	link->generation = grant->generation;
 	link->reason[0] = '\0';
-	link->width = 0;
-	link->height = 0;
+	/* The size that the compositor starts with. */
+	link->width = grant->width;
+	link->height = grant->height;
 }
 
 int link_request(struct link *link, const struct wish *wish, struct grant *ret) {

@@ -13,7 +13,7 @@
 struct link_events {
 	/* It has taken the lease back, or lost it. */
 	void (*revoked)(void *data, const char *reason);
-	/* The scanout has another size. */
+	/* The host has given the scanout another size, link.width and link.height. */
 	void (*resized)(void *data);
 };
 
@@ -29,7 +29,7 @@ struct link {
 	char id[64];
 	uint64_t generation; // 0: nothing is held
 	char reason[32];     // of an end that was told; "" for none
-	uint32_t width, height;
+	uint32_t width, height; // that the scanout prefers; 0: not known
 	bool was_resized;
 };
 

@@ -1,12 +1,13 @@
 /*
  * Just enough of scanoutd for scanout-run: RequestScanout and ReleaseScanout over fake leases.
  *
- *	fake_scanoutd bus|peer ADDRESS [busy|no-size|GENERATION]
+ *	fake_scanoutd bus|peer ADDRESS [busy|no-size|GENERATION[:WIDTH]]
  *
  * 'bus' connects to the bus at ADDRESS, 'peer' serves one client at a time on the socket with
  * that path, as the guest socket does. It writes a line for each call. SIGUSR1: it revokes the
- * last lease. SIGUSR2: the scanout gets another size. With a GENERATION it starts as if it had been
- * restarted and still knew that lease.
+ * last lease. SIGUSR2: the host gives the scanout another size. SIGHUP: its properties are told again.
+ * With a GENERATION it starts as if it had been restarted and still knew that lease, of an output
+ * with that WIDTH.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -32,7 +33,7 @@ struct fake {
 	sd_bus *bus;
 	const char *mode;
 	uint64_t generation;
-	uint32_t width;
+	uint32_t width, height; // that the scanout prefers
 };
 
 static int read_option(sd_bus_message *message, struct fake *fake, bool *spare, bool *sized) {
@@ -100,7 +101,7 @@ static int method_request(sd_bus_message *message, void *data, sd_bus_error *err
 	assert(sd_bus_message_append(reply, "{sv}{sv}{sv}{sv}{sv}{sv}{sv}", "id", "s", ID, "index",
 		       "u", 3, "device", "s", "/dev/full", "devnum", "(uu)", major(st.st_rdev),
 		       minor(st.st_rdev), "connector", "u", 40, "generation", "t", fake->generation,
-		       "mode", "(uuu)", 0, 0, 0) >= 0);
+		       "mode", "(uuu)", fake->width, fake->height, 60000) >= 0);
 	if (spare) {
 		assert(sd_bus_message_append(reply, "{sv}", "spare_fd", "h", spare_fd) >= 0);
 	}
@@ -125,6 +126,8 @@ static const sd_bus_vtable scanout_vtable[] = {
 	SD_BUS_VTABLE_START(0),
 	SD_BUS_PROPERTY("Generation", "t", NULL, offsetof(struct fake, generation), 0),
 	SD_BUS_PROPERTY("State", "s", get_state, 0, 0),
+	SD_BUS_PROPERTY("PreferredWidth", "u", NULL, offsetof(struct fake, width), 0),
+	SD_BUS_PROPERTY("PreferredHeight", "u", NULL, offsetof(struct fake, height), 0),
 	SD_BUS_VTABLE_END,
 };
 
@@ -170,35 +173,41 @@ static int handle_post(sd_event_source *source, void *data) {
 
 static int handle_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *data) {
 	struct fake *fake = data;
-	if (sd_event_source_get_signal(source) == SIGUSR1) {
+	int number = sd_event_source_get_signal(source);
+	if (number == SIGUSR1) {
 		assert(sd_bus_emit_signal(fake->bus, SCANOUT_BUS_PATH, SCANOUT_MANAGER_INTERFACE,
 			       "ScanoutEnded", "os", PATH, "revoked") >= 0);
-	} else {
-		fake->width += 640;
-		assert(sd_bus_emit_signal(fake->bus, PATH, "org.freedesktop.DBus.Properties",
-			       "PropertiesChanged", "sa{sv}as", SCANOUT_SCANOUT_INTERFACE, 3,
-			       "State", "s", "leased", "Width", "u", fake->width, "Height", "u",
-			       480, 0) >= 0);
+		return 0;
 	}
+	fake->width += number == SIGUSR2 ? 640 : 0;
+	assert(sd_bus_emit_signal(fake->bus, PATH, "org.freedesktop.DBus.Properties",
+		       "PropertiesChanged", "sa{sv}as", SCANOUT_SCANOUT_INTERFACE, 4, "Width", "u",
+		       fake->width, "Height", "u", fake->height, "PreferredWidth", "u",
+		       fake->width, "PreferredHeight", "u", fake->height, 0) >= 0);
+	printf("told\n");
 	return 0;
 }
 
 int main(int argc, char *argv[]) {
-	struct fake fake = {.mode = argc > 3 ? argv[3] : ""};
+	struct fake fake = {.mode = argc > 3 ? argv[3] : "", .height = 480};
 	sigset_t set;
 
 	assert(argc >= 3);
-	fake.generation = strtoull(fake.mode, NULL, 10);
+	char *end;
+	fake.generation = strtoull(fake.mode, &end, 10);
+	fake.width = *end == ':' ? strtoul(end + 1, NULL, 10) : 640;
 	setlinebuf(stdout);
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR1);
 	sigaddset(&set, SIGUSR2);
+	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGTERM);
 	assert(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
 	assert(sd_event_new(&fake.event) >= 0);
 	assert(sd_event_add_signal(fake.event, NULL, SIGTERM, NULL, NULL) >= 0);
 	assert(sd_event_add_signal(fake.event, NULL, SIGUSR1, handle_signal, &fake) >= 0);
 	assert(sd_event_add_signal(fake.event, NULL, SIGUSR2, handle_signal, &fake) >= 0);
+	assert(sd_event_add_signal(fake.event, NULL, SIGHUP, handle_signal, &fake) >= 0);
 	assert(sd_event_add_post(fake.event, NULL, handle_post, &fake) >= 0);
 	sd_event_source *listener = NULL;
 	if (strcmp(argv[1], "peer") == 0) {

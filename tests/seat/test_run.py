@@ -151,6 +151,11 @@ class Fake:
         got = self.lines.get(timeout=PATIENCE)
         assert got == line, f"expected {line!r}, got {got!r}"
 
+    def wait(self, line):
+        """Until it tells this, whatever comes before."""
+        while (got := self.lines.get(timeout=PATIENCE)) != line:
+            assert got is not None, f"it ended, but never told {line!r}"
+
     def rest(self):
         """All that it told after what was expected."""
         rest = []
@@ -506,18 +511,20 @@ class Lease(RunTest):
                                        "release card0-Virtual-4#2"])
 
     def test_resized(self):
-        """The second size makes the seat blink; the first one is the one it starts with."""
+        """Another size from the host makes the seat blink; the same one told again does not."""
         fake = self.fake()
         process = self.start("--seat=seatd", "--libseat=0.9", *self.me("hold"))
         self.assertEqual(process.stdout.readline(), "held\n")
-        fake.process.send_signal(signal.SIGUSR2)
-        time.sleep(0.3)  # the two signals would be merged
-        fake.process.send_signal(signal.SIGUSR2)
+        for number in (signal.SIGHUP, signal.SIGUSR2, signal.SIGHUP):
+            fake.process.send_signal(number)
+            fake.wait("told")
         self.assertEqual([process.stdout.readline().strip() for _ in range(3)],
                          ["0x8005", "0x8009", "0x8006"])
+        fake.process.send_signal(signal.SIGHUP)
+        fake.wait("told")
         process.terminate()
         process.wait(PATIENCE)
-
+        self.assertEqual(process.stdout.read(), "")
 
     def restarted(self, generation):
         """scanoutd goes and comes back, with this lease in its books."""
@@ -535,6 +542,13 @@ class Lease(RunTest):
         fake.process.send_signal(signal.SIGUSR1)
         self.assertEqual(process.wait(PATIENCE), 143)
         self.assertIn("(revoked)", process.stderr.read())
+
+    def test_resized_while_scanoutd_was_away(self):
+        """What the next one says counts."""
+        process, _fake = self.restarted("1:1280")
+        self.assertEqual(process.stdout.readline(), "0x8005\n")
+        process.terminate()
+        process.wait(PATIENCE)
 
     def test_restarted_scanoutd_lost_the_lease(self):
         process, _fake = self.restarted("0")

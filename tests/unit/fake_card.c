@@ -131,6 +131,14 @@ void fake_card_set_connected(struct fake_card *card, unsigned connector, bool co
 	fake_unlock();
 }
 
+void fake_card_set_preferred(
+	struct fake_card *card, unsigned connector, uint32_t width, uint32_t height) {
+	lock();
+	card->topology.connectors[connector].preferred.width = width;
+	card->topology.connectors[connector].preferred.height = height;
+	unlock();
+}
+
 void fake_card_drop_connector(struct fake_card *card, unsigned connector) {
 	fake_lock();
 	struct card_snapshot *t = &card->topology;

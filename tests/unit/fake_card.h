@@ -30,6 +30,8 @@ void fake_card_remove(struct fake_card *card);
 
 /* What the next snapshot says. Send CARD_EVENT_HOTPLUG to make anybody look. */
 void fake_card_set_connected(struct fake_card *card, unsigned connector, bool connected);
+void fake_card_set_preferred(
+	struct fake_card *card, unsigned connector, uint32_t width, uint32_t height);
 /* The connector object goes away, as a display-port hub's do. */
 void fake_card_drop_connector(struct fake_card *card, unsigned connector);
 

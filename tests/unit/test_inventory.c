@@ -167,6 +167,24 @@ static void a_connector_that_is_gone(void **state) {
 	rig_destroy(rig);
 }
 
+/* The host resizes an output under its lease: that is told, and to later holders as well. */
+static void a_new_size_is_told(void **state) {
+	struct rig *rig = without_forcing();
+	rig_get(rig, &user, V2);
+	const struct scanout *scanout = rig_scanout(rig, V2);
+	assert_int_equal(scanout->preferred.width, 1281);
+	unsigned n_changed = rig->n_changed;
+	hotplug(rig, 1, true); // nothing is new
+	assert_int_equal(rig->n_changed, n_changed);
+	fake_card_set_preferred(rig->card, 1, 1600, 900);
+	hotplug(rig, 1, true);
+	assert_int_equal(rig->n_changed, n_changed + 1);
+	assert_int_equal(scanout->preferred.width, 1600);
+	assert_int_equal(scanout->preferred.height, 900);
+	assert_int_equal(rig_state(rig, V2), SCANOUT_LEASED);
+	rig_destroy(rig);
+}
+
 /* A hotplug while a look is under way: another one follows, and sees what the first missed. */
 static void hotplug_during_a_look(void **state) {
 	struct rig *rig = without_forcing();
@@ -404,6 +422,7 @@ int main(void) {
 		cmocka_unit_test(outputs_come_and_go_with_the_host),
 		cmocka_unit_test(a_lease_outlives_the_connection),
 		cmocka_unit_test(a_connector_that_is_gone),
+		cmocka_unit_test(a_new_size_is_told),
 		cmocka_unit_test(hotplug_during_a_look),
 		TEST(the_card_goes_while_leased),
 		TEST(requests_between_the_unplug_and_its_event),
