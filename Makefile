@@ -22,8 +22,12 @@ WARN := -Wall -Wextra -Werror -Wundef -Wvla -Wshadow -Wstrict-prototypes -Wmissi
 	-Wpointer-arith -Wwrite-strings -Wformat=2 -Wimplicit-fallthrough -Wno-unused-parameter
 HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fPIE
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+# scanout-run and scanoutctl find their library from where they are, so that a whole tree can be
+# moved, staged or mounted elsewhere.
+LIBDIR_FROM_BINDIR := $(shell realpath -m --relative-to=$(BINDIR) $(LIBDIR))
 CPP := -std=gnu11 -D_GNU_SOURCE -Isrc -Isrc/daemon -Isrc/common -MMD -MP \
-	-DSCANOUTD_VERSION='"$(VERSION)"' -DSCANOUTD_SYSCONFDIR='"$(SYSCONFDIR)"'
+	-DSCANOUTD_VERSION='"$(VERSION)"' -DSCANOUTD_SYSCONFDIR='"$(SYSCONFDIR)"' \
+	-DSCANOUT_LIBDIR_FROM_BINDIR='"$(LIBDIR_FROM_BINDIR)"'
 
 ifneq ($(V),1)
 Q := @
@@ -87,7 +91,15 @@ $(B)/libscanout-preload.so: $(wildcard src/preload/*.[ch])
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPP) $(PKG_CFLAGS) $(WARN) $(CFLAGS) -fPIC -shared -fvisibility=hidden $(LDFLAGS) -o $@ $(filter %.c,$^)
 
-$(B)/%.o: src/%.c Makefile
+# Changes when a path does that is built in.
+.PHONY: FORCE
+FORCE:
+$(B)/paths: FORCE
+	@mkdir -p $(@D)
+	@echo '$(SYSCONFDIR) $(LIBDIR_FROM_BINDIR)' | cmp -s - $@ || \
+		echo '$(SYSCONFDIR) $(LIBDIR_FROM_BINDIR)' > $@
+
+$(B)/%.o: src/%.c Makefile $(B)/paths
 	$(call say,CC)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPP) $(PKG_CFLAGS) $(WARN) $(HARDEN) $(CFLAGS) -c -o $@ $<
@@ -158,7 +170,7 @@ $(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/harness.c $(wildcard src/seat/*
 	$(Q)clang $(CPP) -MF $@.d -Itests/fuzz $(PKG_CFLAGS) -O1 -g -fsanitize=fuzzer,address,undefined \
 		-o $@ $^ $(LIBS_ctl)
 
-$(B)/san/%.o: %.c Makefile
+$(B)/san/%.o: %.c Makefile $(B)/paths
 	$(call say,CC)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPP) -Itests/unit $(PKG_CFLAGS) $(WARN) $(san_CFLAGS) -c -o $@ $<

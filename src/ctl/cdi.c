@@ -8,6 +8,7 @@
 #include "cleanup.h"
 #include "client.h"
 #include "options.h"
+#include "preload.h"
 #include "property.h"
 #include "report.h"
 #include "seat/place.h"
@@ -164,24 +165,6 @@ static int prepare_seats(struct ctl *ctl, const struct cdi *cdi, const cJSON *de
 	return CTL_OK;
 }
 
-/* Beside this program, as in a build, or as installed. Engines want a path without links. */
-static char *find_preload(void) {
-	static const char *const places[] = {".", "../lib/scanoutd", "../lib"};
-	char self[PATH_MAX], path[PATH_MAX + 64];
-	ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	char *path_found = NULL;
-	if (size < 0) {
-		return NULL;
-	}
-	self[size] = '\0';
-	*strrchr(self, '/') = '\0';
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && !path_found; i++) {
-		snprintf(path, sizeof(path), "%s/%s/libscanout-preload.so", self, places[i]);
-		path_found = realpath(path, NULL);
-	}
-	return path_found;
-}
-
 static int write_one(struct ctl *ctl, const struct cdi *cdi, const cJSON *device) {
 	const cJSON *edits = cJSON_GetObjectItemCaseSensitive(device, "containerEdits");
 	const cJSON *nodes = cJSON_GetObjectItemCaseSensitive(edits, "deviceNodes");
@@ -238,7 +221,7 @@ int run_cdi(struct ctl *ctl, int argc, char *argv[]) {
 	if (code != CTL_OK) {
 		return code;
 	}
-	AUTO_FREE char *preload = find_preload();
+	AUTO_FREE char *preload = preload_find();
 	AUTO_JSON cJSON *spec = cdispec_create(list, cdi.seats, preload);
 	AUTO_JSON_TEXT char *text = spec ? cJSON_Print(spec) : NULL;
 	if (!text) {

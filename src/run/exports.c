@@ -79,6 +79,19 @@ static void export_fds(struct session *session) {
 	}
 }
 
+/* sway makes its socket where it is told to, if nothing is there. */
+static int export_sway(struct session *session) {
+	if (session->program->sizing != SIZING_SWAY) {
+		return 0;
+	}
+	session->sway.path = folder_join(&session->folder, "sway");
+	if (!session->sway.path) {
+		return -ENOMEM;
+	}
+	environment_set(&session->env, "SWAYSOCK", "%s", session->sway.path);
+	return 0;
+}
+
 int exports_apply(struct session *session, const char *id) {
 	static const char *const stale[] = {"WAYLAND_DISPLAY", "WAYLAND_SOCKET", "DISPLAY",
 		"XDG_VTNR", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"};
@@ -91,6 +104,9 @@ int exports_apply(struct session *session, const char *id) {
 	environment_set(env, "SCANOUT_INDEX", "%u", session->grant.index);
 	environment_set(env, "SCANOUT_DEVICE", "%s", session->grant.device);
 	int r = export_runtime(session);
+	if (r >= 0) {
+		r = export_sway(session);
+	}
 	if (session->seat) {
 		export_seat(session, id);
 	}

@@ -157,9 +157,7 @@ static void handle_revoked(void *data, const char *reason) {
 
 static void handle_resized(void *data) {
 	struct run *run = data;
-	if (run->session.seat) {
-		(void)seat_blink(run->session.seat);
-	}
+	session_resize(&run->session);
 }
 
 static const struct link_events link_events = {

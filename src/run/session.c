@@ -8,9 +8,11 @@
 #include <sys/sysmacros.h>
 
 #include "common/cleanup.h"
+#include "common/preload.h"
 #include "common/say.h"
 #include "common/socket.h"
 #include "exports.h"
+#include "output.h"
 #include "sizing.h"
 
 /* A scanout that a compositor gave up a moment ago is still being blanked. */
@@ -156,38 +158,18 @@ static int write_files(struct session *session, const char *id) {
 	return session->program->needs_files ? r : 0;
 }
 
-/* Beside scanout-run, as in a folder that is mounted into containers, or as installed. */
-static char *find_preload(void) {
-	static const char *const places[] = {".", "../lib/scanoutd", "../lib"};
-	const char *given = getenv("SCANOUT_PRELOAD");
-	char self[PATH_MAX], path[PATH_MAX + 64];
-
-	if (given) {
-		return strdup(given);
-	}
-	ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	if (size < 0) {
-		return NULL;
-	}
-	self[size] = '\0';
-	*strrchr(self, '/') = '\0';
-	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-		snprintf(path, sizeof(path), "%s/%s/libscanout-preload.so", self, places[i]);
-		if (access(path, R_OK) == 0) {
-			return realpath(path, NULL);
-		}
-	}
-	return NULL;
-}
-
 static int check_preload(struct session *session) {
 	if (!wants_spare(session)) {
 		return 0;
 	}
-	session->preload = find_preload();
+	const char *given = getenv("SCANOUT_PRELOAD");
+	session->preload = given ? strdup(given) : preload_find();
 	if (!session->preload && (session->seats & SEAT_PRELOAD)) {
-		say("libscanout-preload.so is neither beside scanout-run nor in ../lib/scanoutd; "
-		    "put it there or name it in $SCANOUT_PRELOAD");
+		char places[2 * PATH_MAX];
+		preload_places(places, sizeof(places));
+		say("libscanout-preload.so is neither in %s; put it there or name it in "
+		    "$SCANOUT_PRELOAD",
+			places);
 		return -ENOENT;
 	}
 	if (!session->preload && session->program->name) {
@@ -261,6 +243,7 @@ int session_open(struct session *session, sd_event *event, const struct options 
 }
 
 void session_close(struct session *session) {
+	sway_finish(&session->sway);
 	weston_launch_destroy(session->weston);
 	seatd_destroy(session->seatd);
 	login1_destroy(session->login1);
@@ -287,6 +270,20 @@ void session_end(struct session *session) {
 	/* One that nobody has asked for yet is kept for the next run. */
 	if (session->grant.fd < 0) {
 		link_release(session->link);
+	}
+}
+
+void session_resize(struct session *session) {
+	const struct link *link = session->link;
+	if (session->options->width != 0) {
+		return;
+	}
+	if (session->sway.path && sway_resize(&session->sway, session->event, output_name(link->id),
+					  link->width, link->height) >= 0) {
+		return;
+	}
+	if (session->seat) {
+		(void)seat_blink(session->seat);
 	}
 }
 
@@ -321,6 +318,7 @@ int session_start(struct session *session, struct child *child, const sigset_t *
 			return r;
 		}
 	}
+	sway_forget(&session->sway);
 	if (weston_fd >= 0) {
 		fds[n_fds++] = weston_fd;
 	}

@@ -13,6 +13,7 @@
 #include "seat/login1.h"
 #include "seat/seatd.h"
 #include "seat/weston_launch.h"
+#include "sway.h"
 
 #define SESSION_SEAT_NAME "seat0"
 
@@ -34,6 +35,7 @@ struct session {
 	struct login1 *login1;
 	struct seatd *seatd;
 	struct weston_launch *weston; // of the current run
+	struct sway sway;             // without a path unless the program is sway
 };
 
 /*
@@ -46,6 +48,8 @@ void session_close(struct session *session);
 
 /* Starts the command on it, with a fresh lease if the last one is used up. */
 int session_start(struct session *session, struct child *child, const sigset_t *mask);
+/* The host has given the output another size: the command is made to look, unless --size fixed it. */
+void session_resize(struct session *session);
 /* The command has ended: a compositor that it left behind loses its seat, and the lease. */
 void session_end(struct session *session);
 

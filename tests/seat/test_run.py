@@ -397,15 +397,6 @@ class Hand(RunTest):
         _status, out, err = self.run_it("--seat=preload", "--", sys.executable, "-c", script)
         self.assertEqual(out, "True False True\n", err)
 
-    def test_preload_missing(self):
-        self.fake()
-        del self.env["SCANOUT_PRELOAD"]
-        status, _out, err = self.run_it("--seat=preload", "--", "true")
-        # Built beside scanout-run it is found there.
-        if status != 0:
-            self.assertEqual(status, 125)
-            self.assertIn("$SCANOUT_PRELOAD", err)
-
     def test_spare(self):
         """A wlroots program gets the spare lease, and only the preload library for it."""
         fake = self.fake()

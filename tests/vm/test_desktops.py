@@ -9,7 +9,7 @@ desktop's client draws has a colour of its own, by which the host tells the head
 import shlex
 
 from machine import wait_until
-from scanouts import OPEN, rows, start_daemon, wait_all_free, wait_blank, wait_state
+from scanouts import OPEN, row, rows, start_daemon, wait_all_free, wait_blank, wait_state
 
 MACHINE = dict(set="desktops", deadline=1500)
 setup = start_daemon
@@ -47,6 +47,9 @@ DESKTOPS = {
     "modetest": dict(run="--seat preload", options="-i", command="sh -c " + shlex.quote(
         "exec modetest -M virtio_gpu -s $(modetest -M virtio_gpu -c | "
         "awk '$3 == \"connected\" {print $1; exit}'):1024x768"), size=(1024, 768)),
+    # In the host's size, and its next one.
+    "mutterhost": dict(run="", command=MUTTER),
+    "swayhost": dict(run="", command="sway -c /etc/sway.test/{colour}"),
     "gnome": dict(run="", command="dbus-run-session -- gnome-shell --wayland --display-server "
                                   "--no-x11"),
     "kwin": dict(run="", options="--cap-add sys_resource",
@@ -55,7 +58,7 @@ DESKTOPS = {
 # What draws a picture of its own, without a client.
 OWN_PICTURE = ("kmscube", "modetest", "gnome")
 COLOURS = dict(zip(DESKTOPS, ("c02020", "20c020", "2020c0", "c0c020", "c020c0", "20c0c0",
-                              "c07020", "808080", "808080", "808080", "7030a0")))
+                              "c07020", "808080", "808080", "30a070", "a03070", "808080", "7030a0")))
 
 
 def share(picture, colour: str) -> float:
@@ -238,6 +241,40 @@ def test_kwin(vm):
     one(vm, "kwin")
 
 
+def resized(vm, name: str):
+    """A running desktop follows the size that the host gives its head, twice."""
+    desktop = Desktop(vm, name)
+    desktop.wait_picture()
+    head = desktop.row["index"]
+    for size in (1600, 900), (1024, 768):
+        vm.size_head(head, *size)
+
+        def follows():
+            assert desktop.process.poll() is None, desktop.told()
+            picture = vm.capture(head)
+            return picture.size == size and share(picture, desktop.colour) > 0.02
+        try:
+            wait_until(follows, 60, f"{name} fills head {head} in {size}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it is {vm.capture(head).size}, {row(vm, desktop.row['id'])}\n"
+                                 f"{desktop.told()}") from None
+        now = row(vm, desktop.row["id"])
+        assert (now["preferred_width"], now["preferred_height"]) == size, now
+        assert (now["width"], now["height"]) == size, now
+    desktop.kill()
+    wait_state(vm, desktop.row["id"], "free")
+
+
+def test_resize_mutter(vm):
+    """mutter 43 looks at its output again when its session is paused and resumed."""
+    resized(vm, "mutterhost")
+
+
+def test_resize_sway(vm):
+    """sway 1.7 does not look by itself: scanout-run tells it."""
+    resized(vm, "swayhost")
+
+
 def test_six_at_once(vm):
     """Six desktops at the same time: each picture is on its own head and nowhere else. One that
     is killed leaves a free, blank scanout and the others alone, and the same label gets the same
@@ -269,6 +306,6 @@ def test_not_found(vm):
 
 
 for test in (test_mutter, test_sway, test_sway_logind, test_weston, test_weston_logind, test_cage,
-             test_xorg, test_kmscube, test_modetest, test_gnome_shell, test_kwin, test_not_found):
+             test_xorg, test_resize_mutter, test_resize_sway, test_kmscube, test_modetest, test_gnome_shell, test_kwin, test_not_found):
     test.deadline = 240
 test_six_at_once.deadline = 600
