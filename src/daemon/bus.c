@@ -18,7 +18,7 @@ static void bus_disconnect(struct bus *bus);
 
 bool peer_sees(const struct peer *peer, const struct scanout *scanout) {
 	return !peer->guest ||
-	       (scanout->lease && identity_same_holder(&scanout->lease->holder, &peer->identity));
+	       (scanout->lease && identity_acts_for(&peer->identity, &scanout->lease->holder));
 }
 
 int peer_identify(const struct peer *peer, sd_bus_message *message, struct identity *ret) {
@@ -143,7 +143,7 @@ static void on_ended(void *data, struct scanout *scanout, const struct identity 
 	struct peer *peer;
 	emit_ended(&bus->system, scanout, reason);
 	TAILQ_FOREACH (peer, &bus->guests, link) {
-		if (identity_same_holder(&peer->identity, holder)) {
+		if (identity_acts_for(&peer->identity, holder)) {
 			emit_ended(peer, scanout, reason);
 			emit_removed(peer, scanout);
 		}

@@ -67,8 +67,9 @@ int peer_identify(const struct peer *peer, sd_bus_message *message, struct ident
 /* Both interfaces and the object manager, on the peer's connection. */
 int peer_register(struct peer *peer);
 
-/* bus_guest.c: takes over the fd of an accepted connection. Returns 0 or a negative errno. */
-int bus_add_guest(struct bus *bus, int fd);
+/* bus_guest.c: takes over the fd of an accepted connection, to the socket for guests or to that for
+ * agents. Returns 0 or a negative errno. */
+int bus_add_guest(struct bus *bus, int fd, bool agent);
 void bus_drop_guests(struct bus *bus);
 
 /* bus_driver.c: for guests only. */

@@ -157,14 +157,21 @@ static unsigned count_same(const struct bus *bus, const struct identity *identit
 	return n;
 }
 
-int bus_add_guest(struct bus *bus, int guest_fd) {
+int bus_add_guest(struct bus *bus, int guest_fd, bool agent) {
 	AUTO_CLOSE int fd = guest_fd;
 	struct identity identity;
 	int r = identity_of_socket(fd, &identity);
 	if (r < 0) {
 		return r;
 	}
-	if (bus->n_guests >= MAX_GUESTS || count_same(bus, &identity) >= MAX_GUESTS_PER_HOLDER) {
+	/* Whoever mounts that socket into a container does not make an agent of it. */
+	if (agent && identity_in_container(&identity)) {
+		return -EACCES;
+	}
+	identity.agent = agent;
+	/* One agent has a connection for each container that it serves. */
+	if (bus->n_guests >= MAX_GUESTS ||
+		(!agent && count_same(bus, &identity) >= MAX_GUESTS_PER_HOLDER)) {
 		return -EUSERS;
 	}
 	r = prepare_loop(bus);

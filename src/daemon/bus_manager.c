@@ -144,6 +144,35 @@ static int watch_caller(struct call *call) {
 	return r < 0 ? r : sd_bus_track_add_sender(call->track, call->message);
 }
 
+/* Whom the request is for: the caller, or whom an agent serves. */
+static int identify_holder(struct peer *peer, sd_bus_message *message, const struct wish *wish,
+	struct identity *ret, struct refusal *refusal) {
+	struct identity caller;
+	refusal->code = REFUSAL_NONE;
+	int r = peer_identify(peer, message, &caller);
+	if (r < 0) {
+		return r;
+	}
+	if (!wish->serves) {
+		*ret = caller;
+		return 0;
+	}
+	if (!caller.agent) {
+		refusal_set(refusal, REFUSAL_NOT_ALLOWED,
+			"'for' is for seat services alone, on the agents' socket. Leave it out and ask "
+			"for yourself.");
+		return 0;
+	}
+	r = identity_of_served(wish->served_fd, &caller, ret);
+	if (r < 0) {
+		refusal_set(refusal, REFUSAL_NOT_ALLOWED,
+			"'for' does not tell whom it is for (%s). Give it a socket which a process "
+			"that still lives has connected.",
+			strerror(-r));
+	}
+	return 0;
+}
+
 static int method_request_scanout(sd_bus_message *message, void *data, sd_bus_error *error) {
 	struct peer *peer = data;
 	struct bus *bus = peer->bus;
@@ -158,9 +187,12 @@ static int method_request_scanout(sd_bus_message *message, void *data, sd_bus_er
 	if (refusal.code != REFUSAL_NONE) {
 		return reply_refusal(message, &refusal);
 	}
-	r = peer_identify(peer, message, &identity);
+	r = identify_holder(peer, message, &wish, &identity, &refusal);
 	if (r < 0) {
 		return reply_unknown_sender(message, r);
+	}
+	if (refusal.code != REFUSAL_NONE) {
+		return reply_refusal(message, &refusal);
 	}
 	struct call *call = calloc(1, sizeof(*call));
 	if (!call) {

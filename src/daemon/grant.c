@@ -45,6 +45,9 @@ static enum refusal_code choose(struct manager *manager, const struct wish *wish
 
 	*ret_drains = false;
 	TAILQ_FOREACH (card, &manager->cards, link) {
+		if (wish->device[0] != '\0' && strcmp(wish->device, card->device) != 0) {
+			continue;
+		}
 		if (card->silent < 0) {
 			silent = card;
 			continue;
@@ -75,6 +78,11 @@ static enum refusal_code choose(struct manager *manager, const struct wish *wish
 	if (!best && total == 0 && silent) {
 		return refuse_silent(silent, refusal);
 	}
+	if (!best && wish->device[0] != '\0' && !manager_find_card(manager, wish->device)) {
+		return refusal_set(refusal, REFUSAL_NO_SUCH,
+			"There is no card '%s' with outputs. 'scanoutctl list --json' shows the cards.",
+			wish->device);
+	}
 	if (!best) {
 		return refusal_set(refusal, REFUSAL_NO_FREE,
 			total == 0
@@ -93,7 +101,8 @@ static enum refusal_code choose_named(struct manager *manager, const struct wish
 	struct scanout *scanout = manager_find_scanout(manager, wish->scanout);
 
 	*ret_drains = false;
-	if (!scanout) {
+	if (!scanout || (wish->device[0] != '\0' &&
+				strcmp(wish->device, scanout->card->device) != 0)) {
 		return refusal_set(refusal, REFUSAL_NO_SUCH,
 			"There is no scanout '%s'. 'scanoutctl list' shows the ids.",
 			wish->scanout);

@@ -25,17 +25,25 @@ struct guest {
 	char *path; // that we made, or NULL
 };
 
-static int handle_connection(sd_event_source *source, int fd, uint32_t events, void *data) {
-	struct guest *guest = data;
+static void let_in(struct guest *guest, int fd, bool agent) {
 	int client = socket_accept(fd);
-	int r = client < 0 ? client : bus_add_guest(guest->bus, client);
+	int r = client < 0 ? client : bus_add_guest(guest->bus, client, agent);
 	if (r < 0 && r != -EAGAIN) {
-		log_warning("A guest is turned away: %s", strerror(-r));
+		log_warning("%s is turned away: %s", agent ? "An agent" : "A guest", strerror(-r));
 	}
+}
+
+static int handle_guest(sd_event_source *source, int fd, uint32_t events, void *data) {
+	let_in(data, fd, false);
 	return 0;
 }
 
-static int serve(struct guest *guest, int fd) {
+static int handle_agent(sd_event_source *source, int fd, uint32_t events, void *data) {
+	let_in(data, fd, true);
+	return 0;
+}
+
+static int serve(struct guest *guest, int fd, sd_event_io_handler_t handle_connection) {
 	if (guest->n_sockets == MAX_SOCKETS) {
 		return -ENOBUFS;
 	}
@@ -66,18 +74,19 @@ static int serve_path(struct guest *guest, const char *path) {
 	if (!guest->path) {
 		return -ENOMEM;
 	}
-	r = serve(guest, fd);
+	r = serve(guest, fd, handle_guest);
 	if (r >= 0) {
 		fd = -1; // the event source's
 	}
 	return r;
 }
 
-static int serve_passed(struct guest *guest, struct passed *passed) {
+static int serve_passed(struct guest *guest, struct passed *passed, const char *prefix,
+	sd_event_io_handler_t handle_connection) {
 	const char *name;
 	int taken, r = 0;
-	while (r >= 0 && (taken = passed_take(passed, "guest", &name)) >= 0) {
-		r = serve(guest, taken);
+	while (r >= 0 && (taken = passed_take(passed, prefix, &name)) >= 0) {
+		r = serve(guest, taken, handle_connection);
 		if (r < 0) {
 			close(taken);
 		}
@@ -93,7 +102,10 @@ int guest_listen(sd_event *event, struct bus *bus, struct passed *passed, const 
 	}
 	guest->event = event;
 	guest->bus = bus;
-	int r = serve_passed(guest, passed);
+	int r = serve_passed(guest, passed, "guest", handle_guest);
+	if (r >= 0) {
+		r = serve_passed(guest, passed, "agent", handle_agent);
+	}
 	if (r >= 0 && path) {
 		r = serve_path(guest, path);
 	}

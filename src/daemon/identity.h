@@ -13,6 +13,9 @@ struct identity {
 	uid_t uid;
 	pid_t pid;
 	bool guest; // speaks over the guest socket: never an admin
+	bool agent; // speaks over the agents' socket: may ask for the containers that it serves
+	bool served;     // an agent asked for it, and may give it back
+	uid_t agent_uid; // … this one
 	gid_t groups[IDENTITY_MAX_GROUPS];
 	size_t n_groups;
 	char engine[16];     // "docker", "podman", …; empty outside a container
@@ -31,15 +34,16 @@ int identity_of_sender(sd_bus_message *message, struct identity *ret);
 int identity_of_socket(int fd, struct identity *ret);
 
 /*
- * Reads container, engine and unit out of the text of /proc/PID/cgroup. Pure.
- * Knows docker, podman, containerd and CRI-O (Kubernetes), systemd-nspawn and LXC, each with the
- * systemd and the cgroupfs driver. Returns 0, or -EBADMSG if the text does not say where the
- * process runs: that is not the same as "in no container".
+ * Who connected the socket that an agent shows us: the holder of what the agent asks for. The kernel
+ * says who that is, not the agent. In its unit is the agent's.
  */
-int identity_parse_cgroup(const char *text, struct identity *identity);
+int identity_of_served(int fd, const struct identity *agent, struct identity *ret);
 
 /* Whether both are the same holder: the same uid in the same container (or both in none). */
 bool identity_same_holder(const struct identity *a, const struct identity *b);
+
+/* Whether it is the holder, or the agent that asked for it. */
+bool identity_acts_for(const struct identity *identity, const struct identity *holder);
 
 /* Whether both share a quota: a container as a whole, which may have any number of uids; outside
  * containers a uid. */

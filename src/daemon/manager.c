@@ -348,7 +348,7 @@ enum refusal_code manager_release(struct manager *manager, const struct identity
 		return ret->code;
 	}
 	r = manager_end_lease(manager, scanout->lease,
-		identity_same_holder(identity, holder) ? LEASE_RELEASED : LEASE_REVOKED);
+		identity_acts_for(identity, holder) ? LEASE_RELEASED : LEASE_REVOKED);
 	if (r < 0) {
 		return refusal_set(ret, REFUSAL_DEVICE_BUSY,
 			"The kernel does not revoke the lease on %s: %s. Close its fd, or ask again.",

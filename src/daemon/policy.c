@@ -54,7 +54,7 @@ enum refusal_code policy_check_linger(
 
 enum refusal_code policy_check_release(const struct config *config, const struct identity *identity,
 	const struct identity *holder, struct refusal *ret) {
-	if (policy_is_admin(config, identity) || identity_same_holder(identity, holder)) {
+	if (policy_is_admin(config, identity) || identity_acts_for(identity, holder)) {
 		return REFUSAL_NONE;
 	}
 	return refusal_set(ret, REFUSAL_NOT_HOLDER,

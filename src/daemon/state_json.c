@@ -85,6 +85,10 @@ static bool read_lease(const cJSON *object, struct state_lease *ret) {
 		!read_text(holder, "unit", ret->holder.unit, sizeof(ret->holder.unit))) {
 		return false;
 	}
+	/* Only where an agent asked for it. */
+	uint32_t agent;
+	ret->holder.served = read_u32(holder, "agent", &agent);
+	ret->holder.agent_uid = ret->holder.served ? agent : 0;
 	ret->holder.uid = uid;
 	ret->holder.pid = (pid_t)pid;
 	return true;
@@ -163,6 +167,9 @@ static cJSON *print_scanout(const struct scanout *scanout) {
 	cJSON_AddStringToObject(holder, "container", who->container);
 	cJSON_AddStringToObject(holder, "engine", who->engine);
 	cJSON_AddStringToObject(holder, "unit", who->unit);
+	if (who->served) {
+		cJSON_AddNumberToObject(holder, "agent", who->agent_uid);
+	}
 	if (scanout->linger) {
 		add_u64(object, "linger", linger_usec(scanout));
 		add_u64(object, "until", linger_until(scanout));

@@ -33,6 +33,25 @@ static int read_scanout(sd_bus_message *m, struct wish *wish, struct refusal *re
 	return 0;
 }
 
+static int read_device(sd_bus_message *m, struct wish *wish, struct refusal *refusal) {
+	const char *value;
+	int r = sd_bus_message_read(m, "s", &value);
+	if (r < 0) {
+		return r;
+	}
+	if (value[0] != '/' || strlen(value) >= sizeof(wish->device)) {
+		refuse(refusal, "'device' is the path of a card, such as /dev/dri/card0.");
+		return 0;
+	}
+	strcpy(wish->device, value);
+	return 0;
+}
+
+static int read_served(sd_bus_message *m, struct wish *wish, struct refusal *refusal) {
+	wish->serves = true;
+	return sd_bus_message_read(m, "h", &wish->served_fd);
+}
+
 static int read_label(sd_bus_message *m, struct wish *wish, struct refusal *refusal) {
 	const char *value;
 	int r = sd_bus_message_read(m, "s", &value);
@@ -88,6 +107,8 @@ static const struct {
 	int (*read)(sd_bus_message *m, struct wish *wish, struct refusal *refusal); // NULL: later
 } options[] = {
 	{"scanout", "s", read_scanout},
+	{"device", "s", read_device},
+	{"for", "h", read_served},
 	{"label", "s", read_label},
 	{"timeout", "t", read_timeout},
 	{"spare", "b", read_spare},
@@ -134,7 +155,7 @@ static size_t find_option(const char *name) {
 }
 
 static void refuse_unknown(struct refusal *refusal, const char *name) {
-	char known[160] = "";
+	char known[200] = "";
 	for (size_t i = 0; i < N_OPTIONS; i++) {
 		size_t n = strlen(known);
 		snprintf(known + n, sizeof(known) - n, "%s%s", n ? ", " : "", options[i].name);

@@ -14,11 +14,14 @@
 
 struct wish {
 	char scanout[64];                  // an id; empty = any
+	char device[64];                   // a card's path; empty = any
 	char label[SCANOUT_LABEL_MAX + 1]; // empty = none
 	uint64_t timeout_usec;             // how long to wait for one; 0 = not at all
 	bool takeover;                     // instead of the lease with this label
 	bool spare;                        // an empty lease, too
 	uint64_t linger_usec;              // how long the last picture stays when it ends
+	bool serves;                       // an agent asks for whoever connected this socket:
+	int served_fd;                     // the message's, good for as long as that is
 };
 
 /*

@@ -1,164 +1,112 @@
-/* Which container a cgroup is: every line here is one that an engine makes. */
+/* Who is asking, and for whom. */
 #include "support.h"
 
-#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "identity.h"
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-#define OTHER "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
-
-static const struct {
-	const char *text, *engine, *container, *unit;
-} known[] = {
-	/* podman, cgroup manager systemd: root, rootless, below a unit (--cgroups=split) */
-	{"0::/machine.slice/libpod-" ID ".scope/container\n", "podman", ID, "libpod-" ID ".scope"},
-	{"0::/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" ID
-	 ".scope/container\n",
-		"podman", ID, "libpod-" ID ".scope"},
-	{"0::/system.slice/desk.service/libpod-payload-" ID "\n", "podman", ID, "desk.service"},
-	/* podman, cgroup manager cgroupfs */
-	{"0::/libpod_parent/libpod-" ID "\n", "podman", ID, ""},
-	/* podman's monitor runs outside */
-	{"0::/machine.slice/libpod-conmon-" ID ".scope\n", "", "", "libpod-conmon-" ID ".scope"},
-	{"0::/libpod_parent/conmon\n", "", "", ""},
-	{"0::/system.slice/desk.service/runtime\n", "", "", "desk.service"},
-	/* docker, drivers systemd and cgroupfs */
-	{"0::/system.slice/docker-" ID ".scope\n", "docker", ID, "docker-" ID ".scope"},
-	{"0::/docker/" ID "\n", "docker", ID, ""},
-	/* containerd: Kubernetes with both drivers, nerdctl */
-	{"0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod12_3.slice/"
-	 "cri-containerd-" ID ".scope\n",
-		"containerd", ID, "cri-containerd-" ID ".scope"},
-	{"0::/kubepods/besteffort/pod0a1b/" ID "\n", "container", ID, ""},
-	{"0::/system.slice/nerdctl-" ID ".scope\n", "containerd", ID, "nerdctl-" ID ".scope"},
-	/* CRI-O and its monitor */
-	{"0::/kubepods.slice/kubepods-pod1.slice/crio-" ID ".scope/container\n", "cri-o", ID,
-		"crio-" ID ".scope"},
-	{"0::/kubepods/pod1/crio-" ID "\n", "cri-o", ID, ""},
-	{"0::/kubepods.slice/crio-conmon-" ID ".scope\n", "", "", "crio-conmon-" ID ".scope"},
-	/* systemd-nspawn, LXC */
-	{"0::/machine.slice/systemd-nspawn@desk.service/payload\n", "nspawn", "desk",
-		"systemd-nspawn@desk.service"},
-	{"0::/machine.slice/machine-desk.scope/payload\n", "nspawn", "desk", "machine-desk.scope"},
-	{"0::/lxc.payload.desk/init.scope\n", "lxc", "desk", ""},
-	{"0::/lxc.monitor.desk\n", "", "", ""},
-	/* no container */
-	{"0::/\n", "", "", ""}, {"0::/init.scope\n", "", "", "init.scope"},
-	{"0::/system.slice/ssh.service\n", "", "", "ssh.service"},
-	{"0::/user.slice/user-0.slice/session-3.scope\n", "", "", "session-3.scope"},
-	{"0::/user.slice/user-1000.slice/user@1000.service/app.slice/dbus.service\n", "", "",
-		"dbus.service"},
-	{"0::/system.slice/docker.service\n", "", "", "docker.service"},
-	{"0::/system.slice/" ID "0\n", "", "", ""},
-	{"0::/system.slice/docker-.scope\n", "", "", "docker-.scope"},
-	{"0::/system.slice/x.scope", "", "", "x.scope"}, // without a newline
-};
-
-static struct identity parse(const char *text) {
-	struct identity identity;
-	memset(&identity, 'x', sizeof(identity));
-	identity_parse_cgroup(text, &identity);
-	return identity;
-}
-
-static void engines_are_known(void **state) {
-	for (size_t i = 0; i < N_ELEMENTS(known); i++) {
-		struct identity identity = parse(known[i].text);
-		if (strcmp(identity.engine, known[i].engine) != 0 ||
-			strcmp(identity.container, known[i].container) != 0 ||
-			strcmp(identity.unit, known[i].unit) != 0) {
-			fail_msg("%s is engine '%s', container '%s', unit '%s'", known[i].text,
-				identity.engine, identity.container, identity.unit);
-		}
-		assert_int_equal(identity_in_container(&identity), known[i].container[0] != '\0');
-	}
-}
-
-/* What runs in a container names its own cgroups as it likes: nobody gets out that way. */
-static void outermost_wins(void **state) {
-	struct identity identity =
-		parse("0::/machine.slice/libpod-" ID ".scope/docker/" OTHER "/x.service\n");
-	assert_string_equal(identity.engine, "podman");
-	assert_string_equal(identity.container, ID);
-	assert_string_equal(identity.unit, "libpod-" ID ".scope");
-	identity = parse("0::/docker/" ID "/machine.slice/libpod-conmon-" OTHER ".scope\n");
-	assert_string_equal(identity.engine, "docker");
-	assert_string_equal(identity.container, ID);
-}
-
-/* A cgroup may be called almost anything, but for '/' and newline. */
-static void names_in_the_path_are_no_lines(void **state) {
-	struct identity identity =
-		parse("0::/machine.slice/libpod-" ID ".scope/name=systemd:/init.scope\n");
-	assert_string_equal(identity.container, ID);
-	identity = parse("0::/docker/" ID "/0::/init.scope\n");
-	assert_string_equal(identity.container, ID);
-	identity = parse("3:cpu:/docker/" ID "/name=systemd:/x\n"
-			 "1:name=systemd:/docker/" ID "\n0::/\n");
-	assert_string_equal(identity.container, ID);
-}
-
-static void v1_and_hybrid(void **state) {
-	struct identity identity = parse("12:pids:/docker/" ID "\n"
-					 "11:cpu,cpuacct:/docker/" ID "\n"
-					 "1:name=systemd:/docker/" ID "\n"
-					 "0::/system.slice/containerd.service\n");
-	assert_string_equal(identity.engine, "docker");
-	assert_string_equal(identity.container, ID);
-	identity = parse("2:memory:/x\n1:name=systemd:/system.slice/ssh.service\n0::/\n");
-	assert_false(identity_in_container(&identity));
-	assert_string_equal(identity.unit, "ssh.service");
-	/* "10::" is no version 2 line, and comes first. */
-	identity = parse("10:x:/nothing\n0::/system.slice/docker-" ID ".scope\n");
-	assert_string_equal(identity.container, ID);
-}
-
-/* A text that is no cgroup file names nobody: that must not look like "outside". */
-static void garbage_is_an_error(void **state) {
-	static const char *const texts[] = {"", "\n", "x", "0:", "0::", "\n\n0:/x\n",
-		"::::", "1:cpu:/docker/" ID "\n", "\xff\xfe\n", "0::relative\n"};
-	struct identity identity;
-	for (size_t i = 0; i < N_ELEMENTS(texts); i++) {
-		if (identity_parse_cgroup(texts[i], &identity) >= 0) {
-			fail_msg("'%s' was read as a cgroup", texts[i]);
-		}
-		assert_false(identity_in_container(&identity));
-	}
-}
-
-static void long_names_are_cut(void **state) {
-	char text[1024];
-	char name[400];
-	memset(name, 'n', sizeof(name) - 1);
-	name[sizeof(name) - 1] = '\0';
-	snprintf(text, sizeof(text), "0::/machine.slice/machine-%s.scope/x\n", name);
-	struct identity identity = parse(text);
-	assert_string_equal(identity.engine, "nspawn");
-	assert_int_equal(strlen(identity.container), sizeof(identity.container) - 1);
-	assert_int_equal(strlen(identity.unit), sizeof(identity.unit) - 1);
-}
 
 static void descriptions(void **state) {
 	char text[128], small[16];
 	struct identity identity = {.uid = 1000, .pid = 17};
+	assert_false(identity_in_container(&identity));
 	assert_string_equal(identity_describe(&identity, text, sizeof(text)), "uid 1000, pid 17");
-	assert_int_equal(identity_parse_cgroup("0::/docker/" ID "\n", &identity), 0);
+	strcpy(identity.engine, "docker");
+	strcpy(identity.container, ID);
+	assert_true(identity_in_container(&identity));
 	assert_string_equal(identity_describe(&identity, text, sizeof(text)),
 		"docker container 0123456789ab, uid 1000, pid 17");
 	assert_string_equal(identity_describe(&identity, small, sizeof(small)), "docker containe");
 }
 
+/* What an agent asked for is the holder's and the agent's, and no other guest's of its uid. */
+static void agents_act_for_those_they_serve(void **state) {
+	struct identity agent = {.uid = 61000, .guest = true, .agent = true};
+	struct identity holder = {
+		.uid = 7, .container = "a", .served = true, .agent_uid = 61000};
+	struct identity itself = {.uid = 7, .container = "a", .guest = true};
+	assert_true(identity_acts_for(&agent, &holder));
+	assert_true(identity_acts_for(&itself, &holder));
+	struct identity other_agent = {.uid = 61001, .guest = true, .agent = true};
+	assert_false(identity_acts_for(&other_agent, &holder));
+	struct identity impostor = {.uid = 61000, .guest = true};
+	assert_false(identity_acts_for(&impostor, &holder));
+	struct identity by_itself = {.uid = 7, .container = "a", .agent_uid = 61000};
+	assert_false(identity_acts_for(&agent, &by_itself));
+	assert_false(identity_same_holder(&agent, &holder));
+}
+
+/* The kernel says who connected the socket that an agent shows; never an admin. */
+static void the_socket_tells_whom_it_serves(void **state) {
+	struct identity agent = {.uid = 61000, .agent = true, .unit = "scanout-seat@x.service"};
+	struct identity served = {0};
+	int ends[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	assert_int_equal(identity_of_served(ends[0], &agent, &served), 0);
+	assert_int_equal(served.uid, getuid());
+	assert_int_equal(served.pid, getpid());
+	assert_true(served.guest && served.served && !served.agent);
+	assert_int_equal(served.agent_uid, 61000);
+	assert_string_equal(served.unit, "scanout-seat@x.service");
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* Nobody is named by what is no socket, or by the socket of who is gone. */
+static void nobody_is_served(void **state) {
+	struct identity agent = {.uid = 61000, .agent = true}, served = {.uid = 4711};
+	int ends[2], pipes[2];
+	assert_int_equal(pipe(pipes), 0);
+	assert_true(identity_of_served(pipes[0], &agent, &served) < 0);
+	close(pipes[0]);
+	close(pipes[1]);
+	/* A socket pair's owner is who made it: here a child, which passes it on and dies. */
+	int relay[2];
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, relay), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		char space[CMSG_SPACE(sizeof(int))] = {0}, byte = 0;
+		struct iovec part = {&byte, 1};
+		struct msghdr message = {.msg_iov = &part,
+			.msg_iovlen = 1,
+			.msg_control = space,
+			.msg_controllen = sizeof(space)};
+		struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+		*header = (struct cmsghdr){CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS};
+		if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) == 0) {
+			memcpy(CMSG_DATA(header), &ends[0], sizeof(int));
+			_exit(sendmsg(relay[1], &message, 0) == 1 ? 0 : 1);
+		}
+		_exit(1);
+	}
+	char space[CMSG_SPACE(sizeof(int))], byte;
+	struct iovec part = {&byte, 1};
+	struct msghdr message = {.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = space,
+		.msg_controllen = sizeof(space)};
+	int status, fd;
+	assert_int_equal(recvmsg(relay[0], &message, 0), 1);
+	memcpy(&fd, CMSG_DATA(CMSG_FIRSTHDR(&message)), sizeof(fd));
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+	assert_true(identity_of_served(fd, &agent, &served) < 0);
+	assert_int_equal(served.uid, 4711);
+	close(fd);
+	close(relay[0]);
+	close(relay[1]);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(engines_are_known),
-		cmocka_unit_test(outermost_wins),
-		cmocka_unit_test(names_in_the_path_are_no_lines),
-		cmocka_unit_test(v1_and_hybrid),
-		cmocka_unit_test(garbage_is_an_error),
-		cmocka_unit_test(long_names_are_cut),
 		cmocka_unit_test(descriptions),
+		cmocka_unit_test(agents_act_for_those_they_serve),
+		cmocka_unit_test(the_socket_tells_whom_it_serves),
+		cmocka_unit_test(nobody_is_served),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,208 @@
+#include "container.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <unistd.h>
+
+#include "cleanup.h"
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77 // asm-generic/socket.h of Linux 6.5; Debian 12's headers are of 6.1
+#endif
+
+static void copy_span(char *target, size_t size, const char *start, size_t length) {
+	if (length >= size) {
+		length = size - 1;
+	}
+	memcpy(target, start, length);
+	target[length] = '\0';
+}
+
+/* How the engines call a container's cgroup: prefix, name, suffix. */
+static const struct {
+	const char *prefix, *suffix, *engine;
+} cgroup_names[] = {
+	/* podman's "libpod-conmon-ID.scope" holds the monitor, which runs outside the container. */
+	{"libpod-conmon-", ".scope", NULL},
+	{"libpod-", ".scope", "podman"},
+	{"libpod-payload-", "", "podman"}, // --cgroups=split, as Quadlet has it
+	{"docker-", ".scope", "docker"},
+	{"cri-containerd-", ".scope", "containerd"},
+	{"crio-conmon-", ".scope", NULL},
+	{"crio-", ".scope", "cri-o"},
+	{"nerdctl-", ".scope", "containerd"},
+	{"systemd-nspawn@", ".service", "nspawn"},
+	{"machine-", ".scope", "nspawn"},
+	{"lxc.payload.", "", "lxc"},
+	{"libpod-", "", "podman"},
+	{"crio-", "", "cri-o"},
+};
+
+static bool is_hex_id(const char *text, size_t length) {
+	for (size_t i = 0; i < length; i++) {
+		if (!isxdigit((unsigned char)text[i])) {
+			return false;
+		}
+	}
+	return length == 64;
+}
+
+/* Fills in engine and container if this path component is a container's. */
+static bool parse_component(
+	const char *parent, const char *start, size_t length, struct container *container) {
+	for (size_t i = 0; i < sizeof(cgroup_names) / sizeof(cgroup_names[0]); i++) {
+		size_t prefix = strlen(cgroup_names[i].prefix);
+		size_t suffix = strlen(cgroup_names[i].suffix);
+		if (length <= prefix + suffix ||
+			memcmp(start, cgroup_names[i].prefix, prefix) != 0 ||
+			memcmp(start + length - suffix, cgroup_names[i].suffix, suffix) != 0) {
+			continue;
+		}
+		if (!cgroup_names[i].engine) {
+			return false;
+		}
+		copy_span(container->engine, sizeof(container->engine), cgroup_names[i].engine,
+			strlen(cgroup_names[i].engine));
+		copy_span(container->id, sizeof(container->id), start + prefix,
+			length - prefix - suffix);
+		return true;
+	}
+	/* The cgroupfs driver names the cgroup by the bare id: /docker/ID, /kubepods/…/ID. */
+	if (is_hex_id(start, length)) {
+		const char *engine =
+			parent && strncmp(parent, "docker/", 7) == 0 ? "docker" : "container";
+		copy_span(container->engine, sizeof(container->engine), engine, strlen(engine));
+		copy_span(container->id, sizeof(container->id), start, length);
+		return true;
+	}
+	return false;
+}
+
+static bool ends_with(const char *start, size_t length, const char *suffix) {
+	size_t n = strlen(suffix);
+	return length > n && memcmp(start + length - n, suffix, n) == 0;
+}
+
+/*
+ * The path of the process in systemd's hierarchy: the line "N:name=systemd:/path" where there is
+ * version 1, else "0::/path". A path may contain anything but a newline, so the file is read line
+ * by line and field by field: who may create cgroups must not be able to hide a container.
+ */
+static const char *find_path(const char *text) {
+	const char *unified = NULL;
+	for (const char *line = text; *line != '\0';) {
+		size_t length = strcspn(line, "\n");
+		size_t id = strcspn(line, ":\n");
+		size_t controllers = line[id] == ':' ? strcspn(line + id + 1, ":\n") : 0;
+		const char *second = line + id + 1 + controllers;
+		if (line[id] == ':' && second[0] == ':' && second[1] == '/') {
+			if (controllers == 12 && memcmp(line + id + 1, "name=systemd", 12) == 0) {
+				return second + 1;
+			}
+			if (controllers == 0 && id == 1 && line[0] == '0') {
+				unified = second + 1;
+			}
+		}
+		line += length + (line[length] == '\n');
+	}
+	return unified;
+}
+
+int container_parse(const char *text, struct container *container) {
+	container->engine[0] = container->id[0] = container->unit[0] = '\0';
+
+	const char *line = find_path(text);
+	if (!line) {
+		return -EBADMSG;
+	}
+
+	/* The outermost container is the one that the VM's engine started: what runs inside it
+	 * may name its own cgroups as it likes. */
+	const char *parent = NULL;
+	size_t end = strcspn(line, "\n");
+	for (const char *p = line; p < line + end;) {
+		p += strspn(p, "/");
+		size_t length = strcspn(p, "/\n");
+		if (length == 0) {
+			break;
+		}
+		if (ends_with(p, length, ".service") || ends_with(p, length, ".scope")) {
+			copy_span(container->unit, sizeof(container->unit), p, length);
+		}
+		if (parse_component(parent, p, length, container)) {
+			return 0;
+		}
+		parent = p;
+		p += length;
+	}
+	return 0;
+}
+
+static int read_cgroup(pid_t pid, int pidfd, struct container *container) {
+	char path[64], text[4096];
+	snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
+
+	/* The pidfd ties the text to one process: if that process is still alive after the read,
+	 * the pid was not reused in between. */
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		return -errno;
+	}
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+	if (n < 0) {
+		return -errno;
+	}
+	/* A zombie counts as dead: with cgroup v1 it reads as outside any container. */
+	struct pollfd dead = {.fd = pidfd, .events = POLLIN};
+	if (poll(&dead, 1, 0) != 0) {
+		return -ESRCH;
+	}
+	text[n] = '\0';
+	return container_parse(text, container);
+}
+
+int container_of_process(pid_t pid, struct container *ret) {
+	struct container container;
+	AUTO_CLOSE int pidfd = pidfd_open(pid, 0);
+	if (pidfd < 0) {
+		return -errno;
+	}
+	int r = read_cgroup(pid, pidfd, &container);
+	if (r >= 0) {
+		*ret = container;
+	}
+	return r;
+}
+
+int container_of_peer(int fd, struct ucred *ret_peer, struct container *ret) {
+	struct container container;
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) {
+		return -errno;
+	}
+	/* 0: a process of a pid namespace that is not ours or below it. */
+	if (peer.pid <= 0) {
+		return -ESRCH;
+	}
+	AUTO_CLOSE int pidfd = -1;
+	size = sizeof(pidfd);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) < 0) {
+		pidfd = pidfd_open(peer.pid, 0); // before Linux 6.5
+	}
+	if (pidfd < 0) {
+		return -errno;
+	}
+	int r = read_cgroup(peer.pid, pidfd, &container);
+	if (r >= 0) {
+		*ret = container;
+		*ret_peer = peer;
+	}
+	return r;
+}

@@ -1,0 +1,153 @@
+/* Which container a cgroup is: every line here is one that an engine makes. */
+#include "support.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/container.h"
+
+#define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define OTHER "fedcba9876543210fedcba9876543210fedcba9876543210fedcba9876543210"
+
+static const struct {
+	const char *text, *engine, *container, *unit;
+} known[] = {
+	/* podman, cgroup manager systemd: root, rootless, below a unit (--cgroups=split) */
+	{"0::/machine.slice/libpod-" ID ".scope/container\n", "podman", ID, "libpod-" ID ".scope"},
+	{"0::/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" ID
+	 ".scope/container\n",
+		"podman", ID, "libpod-" ID ".scope"},
+	{"0::/system.slice/desk.service/libpod-payload-" ID "\n", "podman", ID, "desk.service"},
+	/* podman, cgroup manager cgroupfs */
+	{"0::/libpod_parent/libpod-" ID "\n", "podman", ID, ""},
+	/* podman's monitor runs outside */
+	{"0::/machine.slice/libpod-conmon-" ID ".scope\n", "", "", "libpod-conmon-" ID ".scope"},
+	{"0::/libpod_parent/conmon\n", "", "", ""},
+	{"0::/system.slice/desk.service/runtime\n", "", "", "desk.service"},
+	/* docker, drivers systemd and cgroupfs */
+	{"0::/system.slice/docker-" ID ".scope\n", "docker", ID, "docker-" ID ".scope"},
+	{"0::/docker/" ID "\n", "docker", ID, ""},
+	/* containerd: Kubernetes with both drivers, nerdctl */
+	{"0::/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod12_3.slice/"
+	 "cri-containerd-" ID ".scope\n",
+		"containerd", ID, "cri-containerd-" ID ".scope"},
+	{"0::/kubepods/besteffort/pod0a1b/" ID "\n", "container", ID, ""},
+	{"0::/system.slice/nerdctl-" ID ".scope\n", "containerd", ID, "nerdctl-" ID ".scope"},
+	/* CRI-O and its monitor */
+	{"0::/kubepods.slice/kubepods-pod1.slice/crio-" ID ".scope/container\n", "cri-o", ID,
+		"crio-" ID ".scope"},
+	{"0::/kubepods/pod1/crio-" ID "\n", "cri-o", ID, ""},
+	{"0::/kubepods.slice/crio-conmon-" ID ".scope\n", "", "", "crio-conmon-" ID ".scope"},
+	/* systemd-nspawn, LXC */
+	{"0::/machine.slice/systemd-nspawn@desk.service/payload\n", "nspawn", "desk",
+		"systemd-nspawn@desk.service"},
+	{"0::/machine.slice/machine-desk.scope/payload\n", "nspawn", "desk", "machine-desk.scope"},
+	{"0::/lxc.payload.desk/init.scope\n", "lxc", "desk", ""},
+	{"0::/lxc.monitor.desk\n", "", "", ""},
+	/* no container */
+	{"0::/\n", "", "", ""}, {"0::/init.scope\n", "", "", "init.scope"},
+	{"0::/system.slice/ssh.service\n", "", "", "ssh.service"},
+	{"0::/user.slice/user-0.slice/session-3.scope\n", "", "", "session-3.scope"},
+	{"0::/user.slice/user-1000.slice/user@1000.service/app.slice/dbus.service\n", "", "",
+		"dbus.service"},
+	{"0::/system.slice/docker.service\n", "", "", "docker.service"},
+	{"0::/system.slice/" ID "0\n", "", "", ""},
+	{"0::/system.slice/docker-.scope\n", "", "", "docker-.scope"},
+	{"0::/system.slice/x.scope", "", "", "x.scope"}, // without a newline
+};
+
+static struct container parse(const char *text) {
+	struct container container;
+	memset(&container, 'x', sizeof(container));
+	container_parse(text, &container);
+	return container;
+}
+
+static void engines_are_known(void **state) {
+	for (size_t i = 0; i < N_ELEMENTS(known); i++) {
+		struct container container = parse(known[i].text);
+		if (strcmp(container.engine, known[i].engine) != 0 ||
+			strcmp(container.id, known[i].container) != 0 ||
+			strcmp(container.unit, known[i].unit) != 0) {
+			fail_msg("%s is engine '%s', container '%s', unit '%s'", known[i].text,
+				container.engine, container.id, container.unit);
+		}
+		
+	}
+}
+
+/* What runs in a container names its own cgroups as it likes: nobody gets out that way. */
+static void outermost_wins(void **state) {
+	struct container container =
+		parse("0::/machine.slice/libpod-" ID ".scope/docker/" OTHER "/x.service\n");
+	assert_string_equal(container.engine, "podman");
+	assert_string_equal(container.id, ID);
+	assert_string_equal(container.unit, "libpod-" ID ".scope");
+	container = parse("0::/docker/" ID "/machine.slice/libpod-conmon-" OTHER ".scope\n");
+	assert_string_equal(container.engine, "docker");
+	assert_string_equal(container.id, ID);
+}
+
+/* A cgroup may be called almost anything, but for '/' and newline. */
+static void names_in_the_path_are_no_lines(void **state) {
+	struct container container =
+		parse("0::/machine.slice/libpod-" ID ".scope/name=systemd:/init.scope\n");
+	assert_string_equal(container.id, ID);
+	container = parse("0::/docker/" ID "/0::/init.scope\n");
+	assert_string_equal(container.id, ID);
+	container = parse("3:cpu:/docker/" ID "/name=systemd:/x\n"
+			 "1:name=systemd:/docker/" ID "\n0::/\n");
+	assert_string_equal(container.id, ID);
+}
+
+static void v1_and_hybrid(void **state) {
+	struct container container = parse("12:pids:/docker/" ID "\n"
+					 "11:cpu,cpuacct:/docker/" ID "\n"
+					 "1:name=systemd:/docker/" ID "\n"
+					 "0::/system.slice/containerd.service\n");
+	assert_string_equal(container.engine, "docker");
+	assert_string_equal(container.id, ID);
+	container = parse("2:memory:/x\n1:name=systemd:/system.slice/ssh.service\n0::/\n");
+	assert_string_equal(container.id, "");
+	assert_string_equal(container.unit, "ssh.service");
+	/* "10::" is no version 2 line, and comes first. */
+	container = parse("10:x:/nothing\n0::/system.slice/docker-" ID ".scope\n");
+	assert_string_equal(container.id, ID);
+}
+
+/* A text that is no cgroup file names nobody: that must not look like "outside". */
+static void garbage_is_an_error(void **state) {
+	static const char *const texts[] = {"", "\n", "x", "0:", "0::", "\n\n0:/x\n",
+		"::::", "1:cpu:/docker/" ID "\n", "\xff\xfe\n", "0::relative\n"};
+	struct container container;
+	for (size_t i = 0; i < N_ELEMENTS(texts); i++) {
+		if (container_parse(texts[i], &container) >= 0) {
+			fail_msg("'%s' was read as a cgroup", texts[i]);
+		}
+		assert_string_equal(container.id, "");
+	}
+}
+
+static void long_names_are_cut(void **state) {
+	char text[1024];
+	char name[400];
+	memset(name, 'n', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	snprintf(text, sizeof(text), "0::/machine.slice/machine-%s.scope/x\n", name);
+	struct container container = parse(text);
+	assert_string_equal(container.engine, "nspawn");
+	assert_int_equal(strlen(container.id), sizeof(container.id) - 1);
+	assert_int_equal(strlen(container.unit), sizeof(container.unit) - 1);
+}
+
+int main(void) {
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(engines_are_known),
+		cmocka_unit_test(outermost_wins),
+		cmocka_unit_test(names_in_the_path_are_no_lines),
+		cmocka_unit_test(v1_and_hybrid),
+		cmocka_unit_test(garbage_is_an_error),
+		cmocka_unit_test(long_names_are_cut),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
