@@ -142,6 +142,10 @@ $(B)/san/scanout-run: $(call san_o,src/run/*.c src/seat/*.c src/link/*.c src/com
 	$(call say,LINK)
 	$(Q)$(CC) $(san_CFLAGS) -o $@ $^ $(LIBS_ctl)
 
+$(B)/san/scanout-seat: $(call san_o,src/service/*.c src/seat/*.c src/link/*.c src/common/*.c)
+	$(call say,LINK)
+	$(Q)$(CC) $(san_CFLAGS) -o $@ $^ $(LIBS_ctl)
+
 $(B)/san/seat_server: $(B)/san/tests/seat/seat_server.o $(call san_o,src/seat/*.c src/common/*.c)
 	$(call say,LINK)
 	$(Q)$(CC) $(san_CFLAGS) -o $@ $^ $(LIBS_ctl)
@@ -155,10 +159,11 @@ $(B)/san/fake_lease.so: tests/seat/fake_lease.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPP) $(PKG_CFLAGS) $(WARN) $(CFLAGS) -fPIC -shared -o $@ $<
 
-seat_tests := $(B)/san/scanout-run $(B)/san/seat_server $(B)/san/fake_scanoutd $(B)/san/fake_lease.so \
+seat_tests := $(B)/san/scanout-run $(B)/san/scanout-seat $(B)/san/seat_server $(B)/san/fake_scanoutd $(B)/san/fake_lease.so \
 	$(B)/libscanout-preload.so
 # Absolute: what is tested changes its folder, or is preloaded by programs elsewhere.
 seat_env := SEAT_SERVER=$(abspath $(B)/san/seat_server) SCANOUT_RUN=$(abspath $(B)/san/scanout-run) \
+	SCANOUT_SEAT=$(abspath $(B)/san/scanout-seat) \
 	FAKE_SCANOUTD=$(abspath $(B)/san/fake_scanoutd) FAKE_LEASE=$(abspath $(B)/san/fake_lease.so) \
 	SCANOUT_PRELOAD=$(abspath $(B)/libscanout-preload.so)
 

@@ -12,9 +12,10 @@ struct container {
 };
 
 /*
- * Reads the text of /proc/PID/cgroup. Pure. Knows docker, podman, containerd and CRI-O (Kubernetes),
- * systemd-nspawn and LXC, each with the systemd and the cgroupfs driver. Returns 0, or -EBADMSG if
- * the text does not say where the process runs: that is not the same as "in no container".
+ * Reads the text of /proc/PID/cgroup. Pure. Knows docker, podman, containerd and CRI-O
+ * (Kubernetes), systemd-nspawn and LXC, each with the systemd and the cgroupfs driver. Returns 0,
+ * or -EBADMSG if the text does not say where the process runs: that is not the same as "in no
+ * container".
  */
 int container_parse(const char *text, struct container *ret);
 

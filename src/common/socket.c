@@ -74,3 +74,31 @@ void socket_send(int fd, const struct iovec *parts, size_t n_parts, int pass_fd)
 		shutdown(fd, SHUT_RDWR);
 	}
 }
+
+int socket_receive(int fd, int *ret_fd) {
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control;
+	char byte;
+	struct iovec part = {.iov_base = &byte, .iov_len = sizeof(byte)};
+	struct msghdr message = {
+		.msg_iov = &part,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control),
+	};
+	ssize_t size = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	if (size < 0) {
+		return errno == EINTR ? -EAGAIN : -errno;
+	}
+	if (size == 0) {
+		return -ENOTCONN;
+	}
+	const struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+	if (!header || header->cmsg_type != SCM_RIGHTS) {
+		return -EBADMSG;
+	}
+	memcpy(ret_fd, CMSG_DATA(header), sizeof(*ret_fd));
+	return 0;
+}

@@ -26,4 +26,10 @@ int socket_accept(int fd);
  */
 void socket_send(int fd, const struct iovec *parts, size_t n_parts, int pass_fd);
 
+/*
+ * Receives one message with a descriptor in it, which the caller owns. -EAGAIN: nothing is there;
+ * -ENOTCONN: the other end has hung up; -EBADMSG: a message without a descriptor.
+ */
+int socket_receive(int fd, int *ret_fd);
+
 #endif

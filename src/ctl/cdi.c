@@ -136,8 +136,8 @@ static int write_seat(struct ctl *ctl, const struct cdi *cdi, const char *id, co
 static int start_seat(struct ctl *ctl, const char *id) {
 	AUTO_BUS_ERROR sd_bus_error error = SD_BUS_ERROR_NULL;
 	char unit[128];
-	if (strcmp(id, PLACE_ANY) == 0) {
-		snprintf(unit, sizeof(unit), "scanout-seat-any.socket");
+	if (place_is_any(id)) {
+		snprintf(unit, sizeof(unit), "scanout-seat-any@%s.socket", id + strlen(PLACE_ANY));
 	} else {
 		snprintf(unit, sizeof(unit), "scanout-seat@%s.socket", id);
 	}
@@ -156,8 +156,10 @@ static int prepare_seats(struct ctl *ctl, const struct cdi *cdi, const cJSON *de
 	int (*prepare)(struct ctl *ctl, const struct cdi *cdi, const cJSON *device)) {
 	const cJSON *device;
 	cJSON_ArrayForEach (device, devices) {
-		bool is_scanout = strcmp(property_string(device, "name"), CDISPEC_SOFTWARE) != 0;
-		int code = is_scanout ? prepare(ctl, cdi, device) : CTL_OK;
+		const char *name = property_string(device, "name");
+		bool has_seat =
+			strcmp(name, CDISPEC_SOFTWARE) != 0 && strcmp(name, CDISPEC_ANY) != 0;
+		int code = has_seat ? prepare(ctl, cdi, device) : CTL_OK;
 		if (code != CTL_OK) {
 			return code;
 		}

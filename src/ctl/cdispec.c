@@ -73,7 +73,7 @@ static bool append_render_node(cJSON *nodes, const char *card) {
 	return rendernode_find(card, path) < 0 || append_node(nodes, path, "rw");
 }
 
-/* `card` is the device of `id`, which is PLACE_ANY or that of `scanout`. */
+/* `card` is the device of `id`, which is any of it or that of `scanout`. */
 static bool fill_device(cJSON *edits, const char *id, const cJSON *scanout, const char *card,
 	const struct place *place) {
 	char from[PATH_MAX + 128], to[128];
@@ -105,14 +105,15 @@ static bool fill_device(cJSON *edits, const char *id, const cJSON *scanout, cons
 	return append_bind(mounts, from, "/run/udev");
 }
 
-static bool append_device(
-	cJSON *devices, const char *id, const cJSON *scanout, const char *card, const char *root) {
+/* A device with this name, whose seat is that of `id`. */
+static bool append_device(cJSON *devices, const char *name, const char *id, const cJSON *scanout,
+	const char *card, const char *root) {
 	AUTO_JSON cJSON *device = cJSON_CreateObject();
 	struct place place;
 	if (place_init(&place, root, id) < 0) {
 		return true; /* no name that can be part of a path */
 	}
-	if (!device || !cJSON_AddStringToObject(device, "name", id)) {
+	if (!device || !cJSON_AddStringToObject(device, "name", name)) {
 		return false;
 	}
 	cJSON *edits = cJSON_AddObjectToObject(device, "containerEdits");
@@ -170,7 +171,32 @@ static bool append_software(cJSON *devices, const char *preload) {
 bool cdispec_offers(const cJSON *scanout) {
 	const char *state = property_string(scanout, "state");
 	return strcmp(state, "excluded") != 0 && strcmp(state, "absent") != 0 &&
-	       *property_string(scanout, "device");
+	       strchr(property_string(scanout, "device"), '/');
+}
+
+/*
+ * A container is given its card's node when it is made, before anybody knows which scanout will be
+ * free: so there is one such device for each card, and one for no card in particular only where
+ * there is but one.
+ */
+static bool append_any(cJSON *devices, const cJSON *scanouts, const char *root) {
+	const char *card = "";
+	char id[64];
+	unsigned n_cards = 0;
+	const cJSON *scanout;
+	cJSON_ArrayForEach (scanout, scanouts) { /* those of a card stand together */
+		const char *device = property_string(scanout, "device");
+		if (!cdispec_offers(scanout) || strcmp(device, card) == 0) {
+			continue;
+		}
+		card = device;
+		n_cards++;
+		snprintf(id, sizeof(id), PLACE_ANY "%s", strrchr(card, '/') + 1);
+		if (!append_device(devices, id, id, NULL, card, root)) {
+			return false;
+		}
+	}
+	return n_cards != 1 || append_device(devices, CDISPEC_ANY, id, NULL, card, root);
 }
 
 cJSON *cdispec_create(const cJSON *scanouts, const char *root, const char *preload) {
@@ -184,22 +210,18 @@ cJSON *cdispec_create(const cJSON *scanouts, const char *root, const char *prelo
 	if (!devices || !edits || !fill_common(edits)) {
 		return NULL;
 	}
-	const char *first_card = NULL;
 	const cJSON *scanout;
 	cJSON_ArrayForEach (scanout, scanouts) {
-		const char *card = property_string(scanout, "device");
-		if (!cdispec_offers(scanout)) {
-			continue;
-		}
-		if (!append_device(devices, property_string(scanout, "id"), scanout, card, root)) {
+		const char *id = property_string(scanout, "id");
+		if (cdispec_offers(scanout) && !append_device(devices, id, id, scanout,
+						       property_string(scanout, "device"), root)) {
 			return NULL;
 		}
-		first_card = first_card ? first_card : card;
 	}
-	if (first_card && !append_device(devices, PLACE_ANY, NULL, first_card, root)) {
+	if (!append_any(devices, scanouts, root)) {
 		return NULL;
 	}
-	if (first_card && preload && !append_software(devices, preload)) {
+	if (cJSON_GetArraySize(devices) > 0 && preload && !append_software(devices, preload)) {
 		return NULL;
 	}
 	return TAKE_PTR(spec);

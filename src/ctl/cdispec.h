@@ -6,6 +6,8 @@
 #include <stdbool.h>
 
 #define CDISPEC_KIND "scanoutd.org/scanout"
+/* Whichever scanout is free, of the only card. */
+#define CDISPEC_ANY "any"
 /* Not a scanout, but what wlroots needs beside one where there is no GPU. */
 #define CDISPEC_SOFTWARE "software"
 

@@ -101,8 +101,8 @@ static enum refusal_code choose_named(struct manager *manager, const struct wish
 	struct scanout *scanout = manager_find_scanout(manager, wish->scanout);
 
 	*ret_drains = false;
-	if (!scanout || (wish->device[0] != '\0' &&
-				strcmp(wish->device, scanout->card->device) != 0)) {
+	if (!scanout ||
+		(wish->device[0] != '\0' && strcmp(wish->device, scanout->card->device) != 0)) {
 		return refusal_set(refusal, REFUSAL_NO_SUCH,
 			"There is no scanout '%s'. 'scanoutctl list' shows the ids.",
 			wish->scanout);

@@ -12,9 +12,9 @@
 struct identity {
 	uid_t uid;
 	pid_t pid;
-	bool guest; // speaks over the guest socket: never an admin
-	bool agent; // speaks over the agents' socket: may ask for the containers that it serves
-	bool served;     // an agent asked for it, and may give it back
+	bool guest;  // speaks over the guest socket: never an admin
+	bool agent;  // speaks over the agents' socket: may ask for the containers that it serves
+	bool served; // an agent asked for it, and may give it back
 	uid_t agent_uid; // … this one
 	gid_t groups[IDENTITY_MAX_GROUPS];
 	size_t n_groups;
@@ -34,8 +34,8 @@ int identity_of_sender(sd_bus_message *message, struct identity *ret);
 int identity_of_socket(int fd, struct identity *ret);
 
 /*
- * Who connected the socket that an agent shows us: the holder of what the agent asks for. The kernel
- * says who that is, not the agent. In its unit is the agent's.
+ * Who connected the socket that an agent shows us: the holder of what the agent asks for. The
+ * kernel says who that is, not the agent. In its unit is the agent's.
  */
 int identity_of_served(int fd, const struct identity *agent, struct identity *ret);
 

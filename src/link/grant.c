@@ -13,6 +13,12 @@ int wish_append(const struct wish *wish, sd_bus_message *message) {
 	if (r >= 0 && wish->scanout) {
 		r = sd_bus_message_append(message, "{sv}", "scanout", "s", wish->scanout);
 	}
+	if (r >= 0 && wish->device) {
+		r = sd_bus_message_append(message, "{sv}", "device", "s", wish->device);
+	}
+	if (r >= 0 && wish->for_fd >= 0) {
+		r = sd_bus_message_append(message, "{sv}", "for", "h", wish->for_fd);
+	}
 	if (r >= 0 && wish->label) {
 		r = sd_bus_message_append(message, "{sv}", "label", "s", wish->label);
 	}

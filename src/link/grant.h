@@ -8,10 +8,12 @@
 
 struct wish {
 	const char *scanout;    // may be NULL
+	const char *device;     // path of the card; may be NULL
 	const char *label;      // may be NULL
 	unsigned width, height; // 0: any
 	uint64_t timeout_usec, linger_usec;
 	bool spare;
+	int for_fd; // an agent asks for who connected this socket; -1: for itself
 };
 
 struct grant {

@@ -27,8 +27,8 @@ struct link {
 	unsigned n_unknown;       // times that the check found no such scanout
 	char *path;               // of the scanout; NULL before the first grant
 	char id[64];
-	uint64_t generation; // 0: nothing is held
-	char reason[32];     // of an end that was told; "" for none
+	uint64_t generation;    // 0: nothing is held
+	char reason[32];        // of an end that was told; "" for none
 	uint32_t width, height; // that the scanout prefers; 0: not known
 	bool was_resized;
 };

@@ -33,6 +33,7 @@ static int request(struct session *session, bool first, bool spare) {
 		.timeout_usec = first ? options->timeout_usec : RETAKE_USEC,
 		.linger_usec = options->linger_usec,
 		.spare = spare,
+		.for_fd = -1,
 	};
 	struct grant grant;
 	int r = link_request(session->link, &wish, &grant);
@@ -45,7 +46,7 @@ static int request(struct session *session, bool first, bool spare) {
 }
 
 /* The first client gets the lease that keeps the place, later ones a fresh one. */
-static int take_lease(void *data) {
+static int take_lease(void *data, int client_fd) {
 	struct session *session = data;
 	if (session->grant.fd < 0) {
 		int r = request(session, false, false);

@@ -48,7 +48,8 @@ void session_close(struct session *session);
 
 /* Starts the command on it, with a fresh lease if the last one is used up. */
 int session_start(struct session *session, struct child *child, const sigset_t *mask);
-/* The host has given the output another size: the command is made to look, unless --size fixed it. */
+/* The host has given the output another size: the command is made to look, unless --size fixed it.
+ */
 void session_resize(struct session *session);
 /* The command has ended: a compositor that it left behind loses its seat, and the lease. */
 void session_end(struct session *session);

@@ -59,8 +59,8 @@ static int connect_to(const char *path) {
 	return TAKE_FD(fd);
 }
 
-int sway_resize(struct sway *sway, sd_event *event, const char *output, unsigned width,
-	unsigned height) {
+int sway_resize(
+	struct sway *sway, sd_event *event, const char *output, unsigned width, unsigned height) {
 	char command[128];
 	/* Custom, since sway does not know the modes that came with the new size. */
 	int size = snprintf(command, sizeof(command), "output %s mode --custom %ux%u@60Hz", output,

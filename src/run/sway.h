@@ -18,7 +18,7 @@ void sway_finish(struct sway *sway);
 /* What a sway that crashed has left: the next one would take another path. */
 void sway_forget(const struct sway *sway);
 /* Asks for a mode, in vain if sway is not there. The answer is awaited by the event loop. */
-int sway_resize(struct sway *sway, sd_event *event, const char *output, unsigned width,
-	unsigned height);
+int sway_resize(
+	struct sway *sway, sd_event *event, const char *output, unsigned width, unsigned height);
 
 #endif

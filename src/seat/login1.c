@@ -116,7 +116,8 @@ static int service_connect(void *data, struct bus_client *bus) {
 		free(client);
 		return r;
 	}
-	seat_client_init(&client->base, client->login1->seat, &client_impl);
+	seat_client_init(
+		&client->base, client->login1->seat, &client_impl, sd_bus_get_fd(bus->link));
 	LIST_INSERT_HEAD(&client->login1->clients, client, link);
 	bus->service_data = client;
 	return 0;

@@ -2,7 +2,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -41,16 +40,20 @@ int place_init(struct place *place, const char *root, const char *id) {
 	return 0;
 }
 
-/* "226:0" of the kernel; the node itself need not be visible here. */
-static int read_devnum(struct place *place) {
-	char path[128];
+bool place_is_any(const char *id) {
+	return strncmp(id, PLACE_ANY, strlen(PLACE_ANY)) == 0;
+}
+
+static FILE *open_card(const struct place *place, const char *mode) {
+	char path[PATH_MAX];
+	snprintf(path, sizeof(path), "%.*s/" CARD_FILE, (int)(sizeof(path) - NAME_MAX),
+		place->folder);
+	return fopen(path, mode);
+}
+
+/* "226:0" */
+static int read_devnum(struct place *place, FILE *f) {
 	unsigned major_number, minor_number;
-	const char *name = strrchr(place->card, '/');
-	snprintf(path, sizeof(path), "/sys/class/drm/%s/dev", name ? name + 1 : "");
-	AUTO_FCLOSE FILE *f = fopen(path, "re");
-	if (!f) {
-		return -errno;
-	}
 	if (fscanf(f, "%u:%u", &major_number, &minor_number) != 2) {
 		return -EBADMSG;
 	}
@@ -59,26 +62,29 @@ static int read_devnum(struct place *place) {
 }
 
 int place_read(struct place *place, const char *id) {
-	char path[PATH_MAX];
-	snprintf(path, sizeof(path), "%.*s/" CARD_FILE, (int)(sizeof(path) - NAME_MAX),
-		place->folder);
-	AUTO_FCLOSE FILE *f = fopen(path, "re");
+	char path[128];
+	AUTO_FCLOSE FILE *f = open_card(place, "re");
 	if (f && fgets(place->card, sizeof(place->card), f)) {
 		place->card[strcspn(place->card, "\n")] = '\0';
-	} else {
-		bool any = strcmp(id, PLACE_ANY) == 0;
-		snprintf(place->card, sizeof(place->card), "/dev/dri/%.*s",
-			any ? 5 : (int)strcspn(id, "-"), any ? "card0" : id);
+		return read_devnum(place, f);
 	}
-	return read_devnum(place);
+	/* Without it the kernel knows; the node itself need not be visible here. */
+	const char *name = place_is_any(id) ? id + strlen(PLACE_ANY) : id;
+	int length = (int)strcspn(name, "-");
+	snprintf(place->card, sizeof(place->card), "/dev/dri/%.*s", length, name);
+	snprintf(path, sizeof(path), "/sys/class/drm/%.*s/dev", length, name);
+	AUTO_FCLOSE FILE *dev = fopen(path, "re");
+	return dev ? read_devnum(place, dev) : -errno;
 }
 
 static int write_card(const struct place *place) {
-	char path[PATH_MAX];
-	snprintf(path, sizeof(path), "%.*s/" CARD_FILE, (int)(sizeof(path) - NAME_MAX),
-		place->folder);
-	AUTO_FCLOSE FILE *f = fopen(path, "we");
-	return f && fprintf(f, "%s\n", place->card) > 0 && fflush(f) == 0 ? 0 : -errno;
+	AUTO_FCLOSE FILE *f = open_card(place, "we");
+	return f &&
+			       fprintf(f, "%s\n%u:%u\n", place->card, major(place->devnum),
+				       minor(place->devnum)) > 0 &&
+			       fflush(f) == 0
+		       ? 0
+		       : -errno;
 }
 
 /* Who the session's user is, the container alone knows. Nobody is a name that all have. */

@@ -6,6 +6,7 @@
 #define SCANOUT_SEAT_PLACE_H
 
 #include <limits.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 /* One folder each below this one, mounted into the container as a whole. */
@@ -18,8 +19,8 @@
 /* Hands out empty leases to libscanout-preload.so. */
 #define PLACE_SPARE "spare"
 
-/* In place of a scanout's id: whichever is free. */
-#define PLACE_ANY "any"
+/* Before a card's name in place of a scanout's id: whichever of the card is free. */
+#define PLACE_ANY "any-"
 #define PLACE_SEAT "seat0"
 
 struct place {
@@ -29,8 +30,11 @@ struct place {
 	dev_t devnum;
 };
 
-/* For a scanout's id, or PLACE_ANY. -EINVAL if it cannot be one. */
+/* For a scanout's id, or PLACE_ANY and a card. -EINVAL if it cannot be one. */
 int place_init(struct place *place, const char *root, const char *id);
+
+/* Whether the id is that of any scanout of a card. */
+bool place_is_any(const char *id);
 
 /* Makes the folder and the files that are mounted over the container's; card and devnum are
  * given. Returns negative errno, with a sentence in problem. */

@@ -175,10 +175,11 @@ int seat_blink(struct seat *seat) {
 	return 0;
 }
 
-void seat_client_init(
-	struct seat_client *client, struct seat *seat, const struct seat_client_impl *impl) {
+void seat_client_init(struct seat_client *client, struct seat *seat,
+	const struct seat_client_impl *impl, int fd) {
 	client->seat = seat;
 	client->impl = impl;
+	client->fd = fd;
 	LIST_INSERT_HEAD(&seat->clients, client, link);
 }
 
@@ -204,7 +205,7 @@ static int open_card(struct seat_client *client) {
 	if (seat->holder) {
 		return -EBUSY;
 	}
-	int fd = seat->lender->take_lease(seat->lender_data);
+	int fd = seat->lender->take_lease(seat->lender_data, client->fd);
 	if (fd >= 0) {
 		seat->holder = client;
 	}

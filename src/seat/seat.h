@@ -17,8 +17,8 @@ struct seat_client;
 /* What the owner of the seat provides. Called from the event loop only. */
 struct seat_lender {
 	/* Takes a fresh lease: a descriptor that the seat hands on and closes, or negative errno.
-	 */
-	int (*take_lease)(void *data);
+	 * For whoever connected this socket. */
+	int (*take_lease)(void *data, int client_fd);
 	/* The client that got the lease has let it go, or is dead. Once per lease taken. */
 	void (*drop_lease)(void *data);
 	/* A syslog priority and a sentence. May be NULL. */
@@ -44,6 +44,7 @@ struct seat_client_impl {
 struct seat_client {
 	struct seat *seat;
 	const struct seat_client_impl *impl;
+	int fd;                       // borrowed: the connection, which tells who it is
 	LIST_ENTRY(seat_client) link; // seat.clients
 };
 
@@ -82,7 +83,7 @@ void seat_resume(struct seat *seat);
 int seat_blink(struct seat *seat);
 
 void seat_client_init(
-	struct seat_client *client, struct seat *seat, const struct seat_client_impl *impl);
+	struct seat_client *client, struct seat *seat, const struct seat_client_impl *impl, int fd);
 /* The client is gone: drops its lease if it had one. */
 void seat_client_finish(struct seat_client *client);
 

@@ -342,7 +342,7 @@ int seatd_adopt(struct seatd *seatd, int fd) {
 	(void)sd_event_source_set_io_fd_own(client->source, 1);
 	client->seatd = seatd;
 	client->fd = fd;
-	seat_client_init(&client->base, seatd->seat, &client_impl);
+	seat_client_init(&client->base, seatd->seat, &client_impl, fd);
 	TAILQ_INSERT_TAIL(&seatd->clients, client, link);
 	seatd->n_clients++;
 	return 0;

@@ -130,7 +130,7 @@ int weston_launch_create(
 	}
 	(void)sd_event_source_set_io_fd_own(launch->source, 1);
 	launch->fd = ends[0];
-	seat_client_init(&launch->base, seat, &client_impl);
+	seat_client_init(&launch->base, seat, &client_impl, launch->fd);
 	*ret = launch;
 	*ret_client_fd = ends[1];
 	return 0;

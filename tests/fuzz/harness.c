@@ -10,7 +10,7 @@
 /* More than any input can cause; a loop that never comes to rest is a fault. */
 #define MAX_ROUNDS 100000
 
-static int take_lease(void *data) {
+static int take_lease(void *data, int client_fd) {
 	struct harness *harness = data;
 	harness->n_held++;
 	assert(harness->n_held == 1);

@@ -3,11 +3,11 @@
  *
  *	fake_scanoutd bus|peer ADDRESS [busy|no-size|GENERATION[:WIDTH]]
  *
- * 'bus' connects to the bus at ADDRESS, 'peer' serves one client at a time on the socket with
- * that path, as the guest socket does. It writes a line for each call. SIGUSR1: it revokes the
- * last lease. SIGUSR2: the host gives the scanout another size. SIGHUP: its properties are told again.
- * With a GENERATION it starts as if it had been restarted and still knew that lease, of an output
- * with that WIDTH.
+ * 'bus' connects to the bus at ADDRESS, 'peer' serves clients on the socket with that path, as the
+ * guest socket does, and tells signals to the last one. It writes a line for each call. SIGUSR1: it revokes the
+ * last lease. SIGUSR2: the host gives the scanout another size. SIGHUP: its properties are told
+ *again. With a GENERATION it starts as if it had been restarted and still knew that lease, of an
+ *output with that WIDTH.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -28,9 +29,13 @@
 #define ID "card0-Virtual-4"
 #define PATH SCANOUT_BUS_PATH "/card0_2dVirtual_2d4"
 
+#define MAX_CLIENTS 32
+
 struct fake {
 	sd_event *event;
-	sd_bus *bus;
+	sd_bus *bus; // borrowed: the last one
+	sd_bus *clients[MAX_CLIENTS];
+	unsigned n_clients;
 	const char *mode;
 	uint64_t generation;
 	uint32_t width, height; // that the scanout prefers
@@ -63,6 +68,14 @@ static int read_option(sd_bus_message *message, struct fake *fake, bool *spare, 
 		assert(sd_bus_message_read(message, "v", "t", &t) >= 0);
 		printf(" %s", name);
 		break;
+	case 'h': {
+		struct ucred peer;
+		socklen_t size = sizeof(peer);
+		assert(sd_bus_message_read(message, "v", "h", &b) >= 0);
+		assert(getsockopt(b, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0);
+		printf(" %s=%d", name, (int)peer.pid);
+		break;
+	}
 	default:
 		assert(!"an option of an unknown type");
 	}
@@ -153,11 +166,12 @@ static int handle_connection(sd_event_source *source, int listener, uint32_t rev
 	sd_id128_t id;
 
 	assert(fd >= 0 && sd_id128_randomize(&id) >= 0);
-	sd_bus_close_unref(fake->bus);
+	assert(fake->n_clients < MAX_CLIENTS);
 	assert(sd_bus_new(&fake->bus) >= 0 && sd_bus_set_fd(fake->bus, fd, fd) >= 0);
 	assert(sd_bus_set_server(fake->bus, 1, id) >= 0);
 	assert(sd_bus_set_anonymous(fake->bus, 1) >= 0);
 	assert(sd_bus_negotiate_fds(fake->bus, 1) >= 0 && sd_bus_start(fake->bus) >= 0);
+	fake->clients[fake->n_clients++] = fake->bus;
 	add_objects(fake);
 	printf("connected\n");
 	return 0;
@@ -166,7 +180,9 @@ static int handle_connection(sd_event_source *source, int listener, uint32_t rev
 /* As in the mini bus: bytes that came with the end of the handshake do not wake sd-bus. */
 static int handle_post(sd_event_source *source, void *data) {
 	struct fake *fake = data;
-	while (fake->bus && sd_bus_process(fake->bus, NULL) > 0) {
+	for (unsigned i = 0; i < fake->n_clients; i++) {
+		while (sd_bus_process(fake->clients[i], NULL) > 0) {
+		}
 	}
 	return 0;
 }
@@ -182,8 +198,8 @@ static int handle_signal(sd_event_source *source, const struct signalfd_siginfo 
 	fake->width += number == SIGUSR2 ? 640 : 0;
 	assert(sd_bus_emit_signal(fake->bus, PATH, "org.freedesktop.DBus.Properties",
 		       "PropertiesChanged", "sa{sv}as", SCANOUT_SCANOUT_INTERFACE, 4, "Width", "u",
-		       fake->width, "Height", "u", fake->height, "PreferredWidth", "u",
-		       fake->width, "PreferredHeight", "u", fake->height, 0) >= 0);
+		       fake->width, "Height", "u", fake->height, "PreferredWidth", "u", fake->width,
+		       "PreferredHeight", "u", fake->height, 0) >= 0);
 	printf("told\n");
 	return 0;
 }
@@ -219,10 +235,13 @@ int main(int argc, char *argv[]) {
 		assert(sd_bus_set_bus_client(fake.bus, 1) >= 0 && sd_bus_start(fake.bus) >= 0);
 		add_objects(&fake);
 		assert(sd_bus_request_name(fake.bus, SCANOUT_BUS_NAME, 0) >= 0);
+		fake.clients[fake.n_clients++] = fake.bus;
 	}
 	printf("ready\n");
 	assert(sd_event_loop(fake.event) >= 0);
-	sd_bus_close_unref(fake.bus);
+	while (fake.n_clients > 0) {
+		sd_bus_close_unref(fake.clients[--fake.n_clients]);
+	}
 	sd_event_source_disable_unref(listener);
 	sd_event_unref(fake.event);
 	return 0;

@@ -46,7 +46,7 @@ static void tell(const char *text, int fd) {
 	socket_send(CONTROL_FD, &part, 1, fd);
 }
 
-static int take_lease(void *data) {
+static int take_lease(void *data, int client_fd) {
 	struct server *server = data;
 	char text[32];
 

@@ -137,13 +137,16 @@ class Fake:
         self.process = subprocess.Popen([FAKE_SCANOUTD, *args], stdout=subprocess.PIPE,
                                         text=True)
         self.lines = queue.Queue()
+        self.connected = threading.Event()
         self.thread = threading.Thread(target=self.read, daemon=True)
         self.thread.start()
         self.expect("ready")
 
     def read(self):
         for line in self.process.stdout:
-            if line != "connected\n":
+            if line == "connected\n":
+                self.connected.set()
+            else:
                 self.lines.put(line.strip())
         self.lines.put(None)
 

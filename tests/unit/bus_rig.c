@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/socket.h"
+
 #define FIRST_CARDS "4"
 
 struct bus_rig *bus_rig_new(void) {
@@ -90,6 +92,23 @@ void bus_rig_kill_bus(struct bus_rig *rig) {
 	rig->bus = 0;
 }
 
+/* As systemd does: the sockets for guests and for agents, which listen before the daemon runs. */
+static void pass_sockets(struct bus_rig *rig) {
+	static const char *const names[] = {"guest", "agent"};
+	char path[128], pid[16];
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/%s", rig->directory, names[i]);
+		int fd = socket_listen(path);
+		if (fd < 0 || (fd = fcntl(fd, F_DUPFD_CLOEXEC, 10)) < 0 || dup2(fd, 3 + i) < 0) {
+			_exit(127);
+		}
+	}
+	snprintf(pid, sizeof(pid), "%d", (int)getpid());
+	setenv("LISTEN_PID", pid, true);
+	setenv("LISTEN_FDS", "2", true);
+	setenv("LISTEN_FDNAMES", "guest:agent", true);
+}
+
 pid_t bus_rig_spawn(struct bus_rig *rig, const char *cards, const char *argument) {
 	const char *binary = getenv("SCANOUTD_FAKE_BIN");
 	if (!binary) {
@@ -108,6 +127,7 @@ pid_t bus_rig_spawn(struct bus_rig *rig, const char *cards, const char *argument
 		close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); // what the test has is not the daemon's
 		dup2(fd, STDOUT_FILENO);
 		dup2(fd, STDERR_FILENO);
+		pass_sockets(rig);
 		execl(binary, "scanoutd", "--debug", "--config", rig->config, argument, NULL);
 		_exit(127);
 	}
@@ -216,6 +236,17 @@ sd_bus *bus_rig_connect(struct bus_rig *rig) {
 	assert_int_equal(sd_bus_new(&bus), 0);
 	assert_true(sd_bus_set_address(bus, rig->address) >= 0);
 	assert_true(sd_bus_set_bus_client(bus, true) >= 0);
+	assert_true(sd_bus_negotiate_fds(bus, true) >= 0);
+	assert_true(sd_bus_start(bus) >= 0);
+	return bus;
+}
+
+sd_bus *bus_rig_connect_peer(struct bus_rig *rig, const char *name) {
+	sd_bus *bus = NULL;
+	char address[256];
+	snprintf(address, sizeof(address), "unix:path=%s/%s", rig->directory, name);
+	assert_int_equal(sd_bus_new(&bus), 0);
+	assert_true(sd_bus_set_address(bus, address) >= 0);
 	assert_true(sd_bus_negotiate_fds(bus, true) >= 0);
 	assert_true(sd_bus_start(bus) >= 0);
 	return bus;

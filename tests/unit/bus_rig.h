@@ -48,6 +48,9 @@ int bus_rig_teardown(void **state);
 /* A new connection, which the caller closes with sd_bus_flush_close_unref(). */
 sd_bus *bus_rig_connect(struct bus_rig *rig);
 
+/* The same without the bus, to the daemon's socket for guests, "guest", or for agents, "agent". */
+sd_bus *bus_rig_connect_peer(struct bus_rig *rig, const char *name);
+
 /* Calls a method of the manager and asserts that it works. The caller owns the reply. */
 sd_bus_message *call(sd_bus *bus, const char *method, const char *types, ...);
 /* Calls and asserts the name of the error. */

@@ -72,7 +72,6 @@ static void engines_are_known(void **state) {
 			fail_msg("%s is engine '%s', container '%s', unit '%s'", known[i].text,
 				container.engine, container.id, container.unit);
 		}
-		
 	}
 }
 
@@ -96,15 +95,15 @@ static void names_in_the_path_are_no_lines(void **state) {
 	container = parse("0::/docker/" ID "/0::/init.scope\n");
 	assert_string_equal(container.id, ID);
 	container = parse("3:cpu:/docker/" ID "/name=systemd:/x\n"
-			 "1:name=systemd:/docker/" ID "\n0::/\n");
+			  "1:name=systemd:/docker/" ID "\n0::/\n");
 	assert_string_equal(container.id, ID);
 }
 
 static void v1_and_hybrid(void **state) {
 	struct container container = parse("12:pids:/docker/" ID "\n"
-					 "11:cpu,cpuacct:/docker/" ID "\n"
-					 "1:name=systemd:/docker/" ID "\n"
-					 "0::/system.slice/containerd.service\n");
+					   "11:cpu,cpuacct:/docker/" ID "\n"
+					   "1:name=systemd:/docker/" ID "\n"
+					   "0::/system.slice/containerd.service\n");
 	assert_string_equal(container.engine, "docker");
 	assert_string_equal(container.id, ID);
 	container = parse("2:memory:/x\n1:name=systemd:/system.slice/ssh.service\n0::/\n");

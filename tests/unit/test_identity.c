@@ -26,8 +26,7 @@ static void descriptions(void **state) {
 /* What an agent asked for is the holder's and the agent's, and no other guest's of its uid. */
 static void agents_act_for_those_they_serve(void **state) {
 	struct identity agent = {.uid = 61000, .guest = true, .agent = true};
-	struct identity holder = {
-		.uid = 7, .container = "a", .served = true, .agent_uid = 61000};
+	struct identity holder = {.uid = 7, .container = "a", .served = true, .agent_uid = 61000};
 	struct identity itself = {.uid = 7, .container = "a", .guest = true};
 	assert_true(identity_acts_for(&agent, &holder));
 	assert_true(identity_acts_for(&itself, &holder));

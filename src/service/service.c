@@ -1,0 +1,274 @@
+#include "service.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
+#include <systemd/sd-daemon.h>
+
+#include "common/cleanup.h"
+#include "common/say.h"
+#include "common/socket.h"
+
+#define SECOND UINT64_C(1000000)
+/* A scanout that a compositor gave up a moment ago is still being blanked; compositors wait for
+ * their device a little longer than this. */
+#define REQUEST_USEC (10 * SECOND)
+/* For clients to see that the seat is not theirs any more, before their connection ends. */
+#define REVOKED_USEC SECOND
+
+/* For the container that has connected: scanoutd finds out which that is. */
+static int take_lease(void *data, int client_fd) {
+	struct service *service = data;
+	const struct service_options *options = service->options;
+	bool any = place_is_any(options->id);
+	struct wish wish = {
+		.scanout = any ? NULL : options->id,
+		.device = any ? service->place.card : NULL,
+		.label = options->label,
+		.timeout_usec = REQUEST_USEC,
+		.spare = true,
+		.for_fd = client_fd,
+	};
+	struct grant grant;
+
+	int r = link_request(&service->link, &wish, &grant);
+	if (r < 0) {
+		return r;
+	}
+	if (makedev(grant.major, grant.minor) != service->place.devnum) {
+		say("Got a scanout of '%s', but the container was given '%s'", grant.device,
+			service->place.card);
+		grant_finish(&grant);
+		link_release(&service->link);
+		return -ENODEV;
+	}
+	int fd = TAKE_FD(grant.fd);
+	cleanup_close(&service->spare_fd);
+	service->spare_fd = TAKE_FD(grant.spare_fd);
+	grant_finish(&grant);
+	return fd;
+}
+
+static void drop_lease(void *data) {
+	struct service *service = data;
+	cleanup_close(&service->spare_fd);
+	service->spare_fd = -1;
+	link_release(&service->link);
+}
+
+/* An empty lease for whoever asks; without one the connection just ends. */
+static void send_spare(const struct service *service, int client_fd) {
+	AUTO_CLOSE int client = client_fd;
+	char byte = 0;
+	struct iovec part = {.iov_base = &byte, .iov_len = sizeof(byte)};
+	if (client >= 0 && service->spare_fd >= 0) {
+		socket_send(client, &part, 1, service->spare_fd);
+	}
+}
+
+static int handle_spare(sd_event_source *source, int fd, uint32_t revents, void *data) {
+	send_spare(data, socket_accept(fd));
+	return 0;
+}
+
+static void log_line(void *data, int priority, const char *text) {
+	say("%s", text);
+}
+
+static const struct seat_lender lender = {
+	.take_lease = take_lease,
+	.drop_lease = drop_lease,
+	.log = log_line,
+};
+
+static int handle_revoked_timer(sd_event_source *source, uint64_t usec, void *data) {
+	struct service *service = data;
+	return sd_event_exit(service->event, 0);
+}
+
+static void set_timer(struct service *service, uint64_t usec, sd_event_time_handler_t handler) {
+	service->timer = sd_event_source_disable_unref(service->timer);
+	int r = sd_event_add_time_relative(
+		service->event, &service->timer, CLOCK_MONOTONIC, usec, 0, handler, service);
+	if (r < 0) {
+		say("Cannot set a timer: %s", strerror(-r));
+		(void)sd_event_exit(service->event, EXIT_FAILURE);
+	}
+}
+
+/* Compositors end when their seat's connection does, and the next one starts this anew. */
+static void handle_revoked(void *data, const char *reason) {
+	struct service *service = data;
+	say("scanoutd has taken %s back (%s)", service->link.id, reason);
+	seat_pause(service->seat);
+	set_timer(service, REVOKED_USEC, handle_revoked_timer);
+}
+
+/* The seatd protocol carries no version, and a pause that suits one libseat kills the other. */
+static void handle_resized(void *data) {
+	struct service *service = data;
+	if (!service->seatd->active) {
+		(void)seat_blink(service->seat);
+	}
+}
+
+static const struct link_events link_events = {
+	.revoked = handle_revoked,
+	.resized = handle_resized,
+};
+
+/* A tenant does not end by itself: a connection may be on its way. It tells how many have come. */
+static void tell_idle(const struct service *service) {
+	int fd = sd_event_source_get_io_fd(service->tenant);
+	(void)send(
+		fd, &service->n_received, sizeof(service->n_received), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* Who connects while this ends is kept by the socket for the next start. */
+static int handle_idle_timer(sd_event_source *source, uint64_t usec, void *data) {
+	struct service *service = data;
+	bool is_idle = LIST_EMPTY(&service->seat->clients);
+	if (is_idle && service->was_idle) {
+		if (!service->tenant) {
+			return sd_event_exit(service->event, 0);
+		}
+		tell_idle(service);
+	}
+	service->was_idle = is_idle;
+	set_timer(service, service->options->idle_usec / 2, handle_idle_timer);
+	return 0;
+}
+
+/* The last part of a socket's path, "" if it has none. */
+static void read_name(int fd, char *name, size_t size) {
+	struct sockaddr_un address = {0};
+	socklen_t length = sizeof(address) - 1;
+	name[0] = '\0';
+	if (getsockname(fd, (struct sockaddr *)&address, &length) == 0 &&
+		address.sun_family == AF_UNIX) {
+		const char *slash = strrchr(address.sun_path, '/');
+		snprintf(name, size, "%s", slash ? slash + 1 : "");
+	}
+}
+
+#define NAME_SIZE sizeof(((struct sockaddr_un *)0)->sun_path)
+
+/* Takes fd over. */
+static void adopt(struct service *service, int fd) {
+	char name[NAME_SIZE];
+	read_name(fd, name, sizeof(name));
+	if (strcmp(name, PLACE_LOGIN1) == 0) {
+		(void)bus_adopt(service->login1->bus, fd);
+	} else if (strcmp(name, PLACE_SEATD) == 0) {
+		(void)seatd_adopt(service->seatd, fd);
+	} else {
+		send_spare(service, fd);
+	}
+}
+
+/* Takes fd over. */
+static int serve_socket(struct service *service, int fd) {
+	char name[NAME_SIZE];
+	int r;
+
+	read_name(fd, name, sizeof(name));
+	if (strcmp(name, PLACE_LOGIN1) == 0) {
+		r = bus_listen(service->login1->bus, fd);
+	} else if (strcmp(name, PLACE_SEATD) == 0) {
+		r = seatd_listen(service->seatd, fd);
+	} else if (strcmp(name, PLACE_SPARE) == 0) {
+		r = socket_serve(service->event, &service->spare, fd, handle_spare, service);
+	} else {
+		say("Do not know what to serve on socket '%s'", name);
+		r = -EINVAL;
+	}
+	return r;
+}
+
+static int serve_sockets(struct service *service) {
+	int n = sd_listen_fds(1);
+	if (n <= 0) {
+		say("No socket was passed; start scanout-seat@ID.socket instead");
+		return n < 0 ? n : -ENOTCONN;
+	}
+	for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + n; fd++) {
+		int r = serve_socket(service, fd);
+		if (r < 0) {
+			return r;
+		}
+	}
+	return 0;
+}
+
+static int handle_tenant(sd_event_source *source, int fd, uint32_t revents, void *data) {
+	struct service *service = data;
+	int client;
+	int r = socket_receive(fd, &client);
+	if (r == -EAGAIN) {
+		return 0;
+	}
+	if (r < 0) { /* no more will come: it ends when those that are here are gone */
+		service->tenant = sd_event_source_disable_unref(service->tenant);
+		service->was_idle = true;
+		return handle_idle_timer(NULL, 0, service);
+	}
+	service->n_received++;
+	service->was_idle = false;
+	adopt(service, client);
+	return 0;
+}
+
+static int serve_tenant(struct service *service) {
+	int fd = service->options->tenant_fd;
+	int r = sd_event_add_io(
+		service->event, &service->tenant, fd, EPOLLIN, handle_tenant, service);
+	return r < 0 ? r : sd_event_source_set_io_fd_own(service->tenant, 1);
+}
+
+int service_open(struct service *service, sd_event *event, const struct service_options *options) {
+	*service = (struct service){.options = options, .event = event, .spare_fd = -1};
+	int r = place_init(&service->place, options->seats, options->id);
+	if (r < 0) {
+		say("'%s' is not the id of a scanout; try: scanoutctl list", options->id);
+		return r;
+	}
+	r = place_read(&service->place, options->id);
+	if (r < 0) {
+		say("There is no card '%s' for %s; try: scanoutctl cdi", service->place.card,
+			options->id);
+		return r;
+	}
+	struct seat_options seat_options = {
+		.session = service->place.session,
+		.name = PLACE_SEAT,
+		.card = service->place.card,
+		.devnum = service->place.devnum,
+	};
+	if ((r = link_init(&service->link, event, &link_events, service)) < 0 ||
+		(r = seat_create(&service->seat, event, &seat_options, &lender, service)) < 0 ||
+		(r = login1_create(&service->login1, event, service->seat)) < 0 ||
+		(r = seatd_create(&service->seatd, event, service->seat, SEATD_DIALECT_0_9)) < 0) {
+		return r;
+	}
+	r = options->tenant_fd >= 0 ? serve_tenant(service) : serve_sockets(service);
+	if (r >= 0) {
+		set_timer(service, options->idle_usec / 2, handle_idle_timer);
+	}
+	return r;
+}
+
+void service_close(struct service *service) {
+	seatd_destroy(service->seatd);
+	login1_destroy(service->login1);
+	seat_destroy(service->seat);
+	if (service->link.event) {
+		link_finish(&service->link);
+	}
+	sd_event_source_disable_unref(service->spare);
+	sd_event_source_disable_unref(service->tenant);
+	sd_event_source_disable_unref(service->timer);
+	cleanup_close(&service->spare_fd);
+}
