@@ -51,7 +51,8 @@ int socket_accept(int fd) {
 	return client < 0 ? -errno : client;
 }
 
-void socket_send(int fd, const struct iovec *parts, size_t n_parts, int pass_fd) {
+/* -EMSGSIZE: not all of it. */
+static int try_send(int fd, const struct iovec *parts, size_t n_parts, int pass_fd) {
 	union {
 		struct cmsghdr header;
 		char space[CMSG_SPACE(sizeof(int))];
@@ -70,9 +71,20 @@ void socket_send(int fd, const struct iovec *parts, size_t n_parts, int pass_fd)
 		control.header.cmsg_len = CMSG_LEN(sizeof(int));
 		memcpy(CMSG_DATA(&control.header), &pass_fd, sizeof(pass_fd));
 	}
-	if (sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)size) {
+	ssize_t sent = sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return sent < 0 ? -errno : sent != (ssize_t)size ? -EMSGSIZE : 0;
+}
+
+void socket_send(int fd, const struct iovec *parts, size_t n_parts, int pass_fd) {
+	if (try_send(fd, parts, n_parts, pass_fd) < 0) {
 		shutdown(fd, SHUT_RDWR);
 	}
+}
+
+int socket_pass(int fd, int pass_fd) {
+	char byte = 0;
+	struct iovec part = {.iov_base = &byte, .iov_len = sizeof(byte)};
+	return try_send(fd, &part, 1, pass_fd);
 }
 
 int socket_receive(int fd, int *ret_fd) {

@@ -26,6 +26,8 @@ int socket_accept(int fd);
  */
 void socket_send(int fd, const struct iovec *parts, size_t n_parts, int pass_fd);
 
+/* Sends a descriptor for socket_receive(). Returns negative errno if it cannot be sent at once. */
+int socket_pass(int fd, int pass_fd);
 /*
  * Receives one message with a descriptor in it, which the caller owns. -EAGAIN: nothing is there;
  * -ENOTCONN: the other end has hung up; -EBADMSG: a message without a descriptor.

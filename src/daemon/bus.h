@@ -19,6 +19,7 @@ struct peer {
 	sd_bus *connection;
 	bool guest;
 	struct identity identity; // of a guest
+	sd_event_source *io;      // of a guest: wakes the loop
 	TAILQ_ENTRY(peer) link;   // bus::guests
 };
 
@@ -29,7 +30,6 @@ struct bus {
 	unsigned n_guests;
 	sd_event_source *guest_post;  // looks at guests after each round, while there are any
 	sd_event_source *guest_again; // one more round
-	sd_event_source *guest_exit;  // ends them before the loop does
 	sd_event_source *announcer;   // defers PropertiesChanged until the reply is sent
 	sd_event_source *reconnect;   // after the bus went away
 	bool counts_changed;          // of Free or Total

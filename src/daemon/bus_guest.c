@@ -1,5 +1,6 @@
 /* Guests: connections without a bus daemon, each with the rights of whoever connected. */
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,6 +14,9 @@
 #define MAX_GUESTS_PER_HOLDER 32
 /* A guest that leaves so many messages unread does not read at all. */
 #define MAX_UNREAD 256
+/* What the messages of one guest may take in a turn. Sound ones are of some hundred bytes, and
+ * sd-bus would take 128 MiB from each connection. */
+#define MAX_GROWTH (256 * 1024)
 /* Messages taken from one guest before everybody else gets a turn. */
 #define MAX_BURST 16
 
@@ -21,6 +25,7 @@ static void peer_destroy(struct peer *peer) {
 	bus_manager_drop_calls(peer);
 	TAILQ_REMOVE(&bus->guests, peer, link);
 	bus->n_guests--;
+	sd_event_source_disable_unref(peer->io);
 	sd_bus_close_unref(peer->connection);
 	free(peer);
 	if (bus->n_guests == 0) {
@@ -28,15 +33,25 @@ static void peer_destroy(struct peer *peer) {
 	}
 }
 
+static size_t memory_in_use(void) {
+	struct mallinfo2 info = mallinfo2();
+	return info.uordblks + info.hblkhd;
+}
+
 /* 1 if there may be more to do at once, 0 if not, a negative errno if the guest has to go. */
 static int guest_process(struct peer *peer) {
 	uint64_t unread;
 	int r = 1;
+	size_t before = memory_in_use();
 	for (int i = 0; i < MAX_BURST && r > 0; i++) {
 		r = sd_bus_process(peer->connection, NULL);
 	}
 	if (r < 0) {
 		return r;
+	}
+	/* sd-bus makes room for a message as soon as it has read how long that is. */
+	if (memory_in_use() > before + MAX_GROWTH) {
+		return -EMSGSIZE;
 	}
 	if (sd_bus_is_open(peer->connection) <= 0) {
 		return -ENOTCONN;
@@ -44,13 +59,15 @@ static int guest_process(struct peer *peer) {
 	if (sd_bus_get_n_queued_write(peer->connection, &unread) < 0 || unread > MAX_UNREAD) {
 		return -ENOBUFS;
 	}
-	return r;
+	int events = sd_bus_get_events(peer->connection);
+	return events < 0 ? events : sd_event_source_set_io_events(peer->io, events) < 0 ? -EIO : r;
 }
 
 /*
- * After each round of the loop. The server side of an sd-bus connection does not wake up for
- * bytes that came in one piece with the end of the handshake (systemd 252), and one that fails
- * does not tell: both show only to who looks.
+ * After each round of the loop, and here alone, so that it is known whose message takes the memory.
+ * Besides, the server side of an sd-bus connection does not wake up for bytes that came in one
+ * piece with the end of the handshake (systemd 252), and one that fails does not tell: both show
+ * only to who looks.
  */
 static int look_at_guests(sd_event_source *source, void *data) {
 	struct bus *bus = data;
@@ -63,6 +80,12 @@ static int look_at_guests(sd_event_source *source, void *data) {
 			char who[256];
 			log_warning("Guest %s does not read its answers; its connection ends",
 				identity_describe(&peer->identity, who, sizeof(who)));
+		} else if (r == -EMSGSIZE) {
+			char who[256];
+			log_warning(
+				"Guest %s sends a message of more than %d KiB; its connection ends",
+				identity_describe(&peer->identity, who, sizeof(who)),
+				MAX_GROWTH / 1024);
 		}
 		if (r < 0) {
 			peer_destroy(peer);
@@ -78,13 +101,7 @@ static int wake(sd_event_source *source, void *data) {
 	return 0;
 }
 
-/*
- * At the end of the loop sd-bus flushes what is attached to it: for ever, if a guest does not read
- * or has not even said who it is. So they go before that. What was sent to one who reads is
- * written already.
- */
-static int handle_exit(sd_event_source *source, void *data) {
-	bus_drop_guests(data);
+static int wake_by_io(sd_event_source *source, int fd, uint32_t events, void *data) {
 	return 0;
 }
 
@@ -93,12 +110,6 @@ static int prepare_loop(struct bus *bus) {
 	int r = 0;
 	if (!bus->guest_again) {
 		r = sd_event_add_defer(event, &bus->guest_again, wake, bus);
-	}
-	if (r >= 0 && !bus->guest_exit) {
-		r = sd_event_add_exit(event, &bus->guest_exit, handle_exit, bus);
-	}
-	if (r >= 0) {
-		r = sd_event_source_set_priority(bus->guest_exit, SD_EVENT_PRIORITY_IMPORTANT);
 	}
 	if (r >= 0 && !bus->guest_post) {
 		r = sd_event_add_post(event, &bus->guest_post, look_at_guests, bus);
@@ -144,8 +155,7 @@ static int guest_start(struct peer *peer, int fd) {
 	if (r < 0) {
 		return r;
 	}
-	return sd_bus_attach_event(
-		peer->connection, peer->bus->manager->event, SD_EVENT_PRIORITY_NORMAL);
+	return sd_event_add_io(peer->bus->manager->event, &peer->io, fd, EPOLLIN, wake_by_io, NULL);
 }
 
 static unsigned count_same(const struct bus *bus, const struct identity *identity) {
@@ -198,9 +208,10 @@ int bus_add_guest(struct bus *bus, int guest_fd, bool agent) {
 void bus_drop_guests(struct bus *bus) {
 	struct peer *peer;
 	while ((peer = TAILQ_FIRST(&bus->guests))) {
+		/* No flush, which would wait for who does not read, or has not even said hello.
+		 * What a reader is owed was sent at once. */
 		peer_destroy(peer);
 	}
 	bus->guest_again = sd_event_source_disable_unref(bus->guest_again);
 	bus->guest_post = sd_event_source_disable_unref(bus->guest_post);
-	bus->guest_exit = sd_event_source_disable_unref(bus->guest_exit);
 }

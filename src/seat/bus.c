@@ -45,7 +45,9 @@ static int client_start(struct bus_client *client, int fd) {
 		(r = sd_bus_set_anonymous(link, 1)) < 0 ||
 		(r = sd_bus_negotiate_fds(link, 1)) < 0 ||
 		(r = sd_bus_add_filter(link, NULL, handle_message, client)) < 0 ||
-		(r = driver_attach(client)) < 0 || (r = sd_bus_start(link)) < 0 ||
+		(r = driver_attach(client)) < 0 ||
+		/* Else the end of the loop waits for who does not read, or has not said hello. */
+		(r = sd_bus_set_close_on_exit(link, 0)) < 0 || (r = sd_bus_start(link)) < 0 ||
 		(r = sd_bus_attach_event(link, bus->event, SD_EVENT_PRIORITY_NORMAL)) < 0) {
 		return r;
 	}

@@ -132,23 +132,30 @@ static struct tenant *find(
 	return NULL;
 }
 
+/* -EPIPE: it is dead, and gone. */
+static int tenant_pass(struct tenant *tenant, int client) {
+	int r = socket_pass(sd_event_source_get_io_fd(tenant->source), client);
+	if (r >= 0) {
+		tenant->n_sent++;
+	} else if (r == -EPIPE) {
+		tenant_destroy(tenant);
+	}
+	return r;
+}
+
 static int hand_over(struct tenants *tenants, int client) {
 	struct container container;
 	struct ucred peer;
-	char byte = 0;
-	struct iovec part = {.iov_base = &byte, .iov_len = sizeof(byte)};
 	int r = container_of_peer(client, &peer, &container);
 	if (r < 0) {
 		return r;
 	}
 	struct tenant *tenant = find(tenants, &container, peer.uid);
-	if (!tenant && (r = tenant_create(tenants, &container, peer.uid, &tenant)) < 0) {
-		return r;
+	r = tenant ? tenant_pass(tenant, client) : -EPIPE;
+	if (r == -EPIPE && (r = tenant_create(tenants, &container, peer.uid, &tenant)) >= 0) {
+		r = tenant_pass(tenant, client);
 	}
-	/* One that does not take them is hung up on, and then ends. */
-	tenant->n_sent++;
-	socket_send(sd_event_source_get_io_fd(tenant->source), &part, 1, client);
-	return 0;
+	return r;
 }
 
 static int handle_connection(sd_event_source *source, int fd, uint32_t revents, void *data) {

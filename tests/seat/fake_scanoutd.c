@@ -4,10 +4,10 @@
  *	fake_scanoutd bus|peer ADDRESS [busy|no-size|GENERATION[:WIDTH]]
  *
  * 'bus' connects to the bus at ADDRESS, 'peer' serves clients on the socket with that path, as the
- * guest socket does, and tells signals to the last one. It writes a line for each call. SIGUSR1: it revokes the
- * last lease. SIGUSR2: the host gives the scanout another size. SIGHUP: its properties are told
- *again. With a GENERATION it starts as if it had been restarted and still knew that lease, of an
- *output with that WIDTH.
+ * guest socket does, and tells signals to the last one. It writes a line for each call. SIGUSR1: it
+ *revokes the last lease. SIGUSR2: the host gives the scanout another size. SIGHUP: its properties
+ *are told again. With a GENERATION it starts as if it had been restarted and still knew that lease,
+ *of an output with that WIDTH.
  */
 #undef NDEBUG
 #include <assert.h>

@@ -116,6 +116,20 @@ static void nobody_is_not_served(void **state) {
 	close(client.fd);
 }
 
+/* A guest that has said nothing does not hold up the daemon's end. */
+static void silence_holds_nobody_up(void **state) {
+	struct bus_rig *rig = *state;
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/guest", rig->directory);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	/* One after it is served, so that the daemon has seen both. */
+	AUTO_BUS sd_bus *guest = bus_rig_connect_peer(rig, "guest");
+	sd_bus_message_unref(call(guest, "ListScanouts", NULL));
+	bus_rig_stop_daemon(rig);
+	close(fd);
+}
+
 /* 'device' keeps to one card; one that is not there is named. */
 static void a_card_can_be_asked_for(void **state) {
 	struct bus_rig *rig = bus_rig_new();
@@ -148,6 +162,7 @@ int main(void) {
 		TEST(an_agent_may_be_a_holder),
 		TEST(others_ask_for_themselves),
 		TEST(nobody_is_not_served),
+		TEST(silence_holds_nobody_up),
 		cmocka_unit_test(a_card_can_be_asked_for),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -129,3 +129,21 @@ def daemon_status(vm: Machine) -> dict[str, int]:
     out = vm.run("p=$(systemctl show -p MainPID --value scanoutd); echo $p; ls /proc/$p/fd | wc -l; "
                  "awk '/^(Rss|Anonymous):/ {print $2}' /proc/$p/smaps_rollup").out.split()
     return dict(zip(("pid", "fds", "rss", "anon"), map(int, out)))
+
+
+# The beginning of a D-Bus connection, and of a message of 96 MiB.
+HUGE = r"\0AUTH ANONYMOUS\r\nNEGOTIATE_UNIX_FD\r\nBEGIN\r\nl\1\0\1\0\0\0\006\1\0\0\0\0\0\0\0"
+
+
+def send_huge(vm: Machine, socket: str, count: int):
+    """Messages of 96 MiB each, at the same time, by a user without rights. Returns when all were
+    sent, or hung up on."""
+    vm.run(f"for i in $(seq {count}); do (printf '{HUGE}'; head -c 100663296 /dev/zero) | "
+           f"setpriv --reuid=65534 --clear-groups socat -u - UNIX-CONNECT:{socket} 2>/dev/null & "
+           "done; wait", timeout=90)
+
+
+def peak_memory(vm: Machine, unit: str) -> int:
+    """The most memory that the unit's process has had, in MiB."""
+    return int(vm.run(f"awk '/VmHWM/ {{print $2}}' /proc/$(systemctl show -p MainPID --value {unit})"
+                      "/status").out) >> 10

@@ -3,7 +3,7 @@
 import json
 
 from machine import wait_until
-from scanouts import rows, size_heads, start_daemon, wait_all_free, wait_blank, wait_state
+from scanouts import peak_memory, rows, send_huge, size_heads, start_daemon, wait_all_free, wait_blank, wait_state
 
 MACHINE = dict(set="desktops", deadline=1500)
 
@@ -65,6 +65,23 @@ def wait_shown(vm, process, head: int, colour: str, timeout: float = 120):
         raise AssertionError(f"{error}\n{process.out}{process.err}") from None
 
 
+def check_holder(vm, row: dict, name: str, unit: str):
+    """The container has it, not the seat that asked for it."""
+    container = vm.run(["podman", "inspect", "-f", "{{.Id}}", name]).out.strip()
+    holder = row["holder"]
+    assert (holder["engine"], holder["container"]) == ("podman", container), (row, container)
+    assert (holder["uid"], holder["unit"]) == (4711, unit), row
+    assert f"podman:{container[:12]} uid 4711" in vm.run("scanoutctl list").out
+
+
+def wait_size(vm, process, head: int, size: tuple[int, int], colour: str):
+    def look():
+        assert process.poll() is None, process.out + process.err
+        picture = vm.capture(head)
+        return picture.size == size and share(picture, colour) > 0.02
+    wait_until(look, 60, f"head {head} is {size}")
+
+
 def kill(vm, name: str, process):
     """By SIGKILL; the scanout is freed at once, and the container gone afterwards."""
     vm.run(["podman", "kill", "-s", "KILL", name])
@@ -73,17 +90,19 @@ def kill(vm, name: str, process):
 
 def test_mutter(vm):
     """Mutter in a container with nothing but the device: it shows a client's window in the size
-    that the host has set; `list` names the seat. Killed, its scanout is free and blank; started
-    again, it is back on the same."""
+    that the host has set, and in the next one that it sets; `list` names the container and the
+    seat. Killed, its scanout is free and blank; started again, it is back on the same."""
     head, scanout, size = 2, "card0-Virtual-3", (1600, 900)
     vm.size_head(head, *size)
     for colour in ("c02020", "20c020"):
         process = start(vm, "desk", scanout, f"{MUTTER} -- {FOOT.format(colour=colour)}")
         row = wait_leased(vm, process, scanout)
-        assert row["holder"]["unit"] == f"scanout-seat@{scanout}.service", row
-        assert row["holder"]["uid"] != 0 and not row["holder"]["container"], row
+        check_holder(vm, row, "desk", f"scanout-seat@{scanout}.service")
         wait_shown(vm, process, head, colour)
         assert vm.capture(head).size == size
+        size = (1280, 720) if size == (1600, 900) else (1600, 900)
+        vm.size_head(head, *size)
+        wait_size(vm, process, head, size, colour)
         others = [h for h in range(vm.head_count) if h != head]
         assert all(share(vm.capture(h), colour) == 0 for h in others)
         kill(vm, "desk", process)
@@ -108,25 +127,84 @@ def test_sway(vm):
 
 
 def test_any(vm):
-    """Two containers with the device `any`: each gets a scanout of its own, by a seat of its own
-    with a uid of its own."""
+    """Two containers with the device `any`: each gets a scanout of its own, in its own name."""
+    unit = "scanout-seat-any@card0.service"
     first = start(vm, "one", "any", MUTTER)
-    second = start(vm, "two", "any", MUTTER)
+    second = start(vm, "two", "any-card0", MUTTER)
 
     def leased():
         assert first.poll() is None and second.poll() is None, first.err + second.err
         found = [r for r in rows(vm).values() if r["state"] == "leased"]
         return found if len(found) == 2 else None
     found = wait_until(leased, 90, "two scanouts are leased")
-    assert all(r["holder"]["unit"].startswith("scanout-seat-any@") for r in found), found
-    assert len({r["holder"]["uid"] for r in found}) == 2, found
+    ids = {name: vm.run(["podman", "inspect", "-f", "{{.Id}}", name]).out.strip()
+           for name in ("one", "two")}
+    by_name = {name: next(r for r in found if r["holder"]["container"] == ids[name])
+               for name in ids}
+    for name, row in by_name.items():
+        check_holder(vm, row, name, unit)
     for row in found:
         wait_until(lambda: not vm.is_blank(row["index"]), 60, f"head {row['index']} shows it")
     kill(vm, "one", first)
+    wait_state(vm, by_name["one"]["id"], "free")
+    assert rows(vm)[by_name["two"]["id"]]["state"] == "leased"
     kill(vm, "two", second)
     wait_all_free(vm)
     for row in found:
         wait_blank(vm, row["index"])
+
+
+def test_any_again(vm):
+    """A compositor that dies in a container with `any`, and is started again in there, is back on
+    the scanout that it had, though others are free."""
+    process = start(vm, "phoenix", "any", f"sh -c '{MUTTER}; {MUTTER}'")
+
+    def held(other_than: int):
+        assert process.poll() is None, process.out + process.err
+        return next((r for r in rows(vm).values()
+                     if r["state"] == "leased" and r["holder"]["pid"] != other_than), None)
+    before = wait_until(lambda: held(0), 90, "it has a scanout")
+    wait_until(lambda: not vm.is_blank(before["index"]), 60, "it shows something")
+    vm.run(["podman", "exec", "phoenix", "pkill", "-KILL", "-x", "mutter"])
+    after = wait_until(lambda: held(before["holder"]["pid"]), 90, "it has one again")
+    assert after["id"] == before["id"], (before, after)
+    assert after["holder"]["container"] == before["holder"]["container"], (before, after)
+    kill(vm, "phoenix", process)
+    wait_all_free(vm)
+
+
+def test_any_software(vm):
+    """sway without a GPU on `any`: lease and empty lease come from the same seat."""
+    colour = "c020c0"
+    vm.run(f"cat > {IMAGE}/etc/sway.test/config",
+           input=f"exec {FOOT.format(colour=colour)}\n".encode())
+    process = start(vm, "tiles", "any", "sway -c /etc/sway.test/config",
+                    "--device scanoutd.org/scanout=software")
+
+    def leased():
+        assert process.poll() is None, process.out + process.err
+        return next((r for r in rows(vm).values() if r["state"] == "leased"), None)
+    row = wait_until(leased, 60, "it has a scanout")
+    wait_shown(vm, process, row["index"], colour)
+    kill(vm, "tiles", process)
+    wait_all_free(vm)
+
+
+def test_agents_socket(vm):
+    """The socket on which seats name containers is of no use in one: its root is hung up on, others
+    cannot open it. A user of the VM cannot either."""
+    call = ("gdbus call --address unix:path={}/bus -d org.scanoutd.Scanout1 "
+            "-o /org/scanoutd/Scanout1 -m org.scanoutd.Scanout1.Manager.ListScanouts")
+    agent = "/run/scanoutd/agent"
+    for user, word in (("0:0", "Broken pipe"), ("4711:4711", "Permission denied")):
+        said = vm.run("podman run --rm --network none --log-driver none --user "
+                      f"{user} -v {agent}:/mnt --rootfs {IMAGE} {call.format('/mnt')}",
+                      check=False)
+        assert said.rc == 1 and word in said.err, said
+    said = vm.run(f"setpriv --reuid=guest --regid=scanout --init-groups {call.format(agent)}",
+                  check=False)
+    assert said.rc == 1 and "Permission denied" in said.err, said
+    assert "An agent is turned away: Permission denied" in vm.journal("scanoutd")
 
 
 def test_inside(vm):
@@ -143,6 +221,21 @@ def test_inside(vm):
     assert "scanoutd" not in words and "dbus" not in words, said.out
     assert said.err.count("Operation not permitted") + said.err.count("Permission denied") == 1
     assert said.err.count("Read-only file system") == 2, said.err
+
+
+def test_huge_messages(vm):
+    """Messages that no compositor sends, from many at once: the seat does not make room for them,
+    and serves the others as before."""
+    scanout = "card0-Virtual-9"
+    unit, socket = f"scanout-seat@{scanout}.service", f"/run/scanoutd/seat/{scanout}/bus"
+    call = (f"gdbus call --address unix:path={socket} -d org.freedesktop.login1 "
+            "-o /org/freedesktop/login1 -m org.freedesktop.login1.Manager.GetSession auto")
+    vm.run(call)
+    process = vm.run(f"systemctl show -p MainPID --value {unit}").out
+    send_huge(vm, socket, 16)
+    assert peak_memory(vm, unit) < 32
+    vm.run(call)
+    assert vm.run(f"systemctl show -p MainPID --value {unit}").out == process
 
 
 def test_revoked(vm):
@@ -166,13 +259,13 @@ def test_wrong_device(vm):
 
 def test_no_daemon(vm):
     """The daemon is down: Mutter is told so and ends; with the daemon back it starts."""
-    vm.run("systemctl stop scanoutd.socket scanoutd.service")
+    vm.run("systemctl stop scanoutd.socket scanoutd-agent.socket scanoutd.service")
     process = start(vm, "early", "card0-Virtual-7", MUTTER)
     assert process.wait(90) != 0
     assert "No lease could be had" in process.err, process.err
     journal = vm.journal("scanout-seat@card0-Virtual-7.service")
     assert "Found no scanoutd at $SCANOUT_ADDRESS" in journal, journal
-    vm.run("systemctl start scanoutd.socket scanoutd.service")
+    vm.run("systemctl start scanoutd.socket scanoutd-agent.socket scanoutd.service")
     process = start(vm, "early", "card0-Virtual-7", MUTTER)
     wait_leased(vm, process, "card0-Virtual-7")
     kill(vm, "early", process)
@@ -191,11 +284,11 @@ def test_idle(vm):
 
 
 def test_specification(vm):
-    """The written file: one device for each scanout that is not excluded, and two more; written
+    """The written file: one device for each scanout that is not excluded, and three more; written
     anew at a reload."""
     spec = json.loads(vm.run("cat /run/cdi/scanoutd.json").out)
     names = [device["name"] for device in spec["devices"]]
-    assert names == [f"card0-Virtual-{n}" for n in range(1, 17)] + ["any", "software"], names
+    assert names == [f"card0-Virtual-{n}" for n in range(1, 17)] + ["any-card0", "any", "software"], names
     before = vm.run("stat -c %i /run/cdi/scanoutd.json").out
     vm.run("systemctl reload scanout-cdi.service")
     assert vm.run("stat -c %i /run/cdi/scanoutd.json").out != before
@@ -205,4 +298,5 @@ def test_specification(vm):
 
 test_mutter.deadline = 300
 test_sway.deadline = test_any.deadline = test_no_daemon.deadline = 240
+test_any_again.deadline = test_any_software.deadline = 240
 test_inside.deadline = test_revoked.deadline = test_idle.deadline = 150

@@ -3,8 +3,8 @@
 import shlex
 
 from machine import wait_until
-from scanouts import (COUNT, GUEST, OTHER, call, daemon_status, hold, row, rows, start_daemon,
-                      wait_all_free)
+from scanouts import (COUNT, GUEST, OTHER, call, daemon_status, hold, peak_memory, row, rows,
+                      send_huge, start_daemon, wait_all_free)
 
 setup = start_daemon
 ADDRESS = "unix:path=/run/scanoutd/guest/bus"
@@ -88,4 +88,18 @@ def test_garbage(vm):
     assert daemon_status(vm)["pid"] == before["pid"]
 
 
-test_garbage.deadline = 120
+def test_huge_messages(vm):
+    """Messages of 96 MiB from many guests: no room is made for them, each is hung up on and named,
+    and the others are served as before."""
+    before = daemon_status(vm)
+    since = vm.now()
+    send_huge(vm, "/run/scanoutd/guest/bus", 16)
+    assert peak_memory(vm, "scanoutd") < 64
+    said = vm.journal("scanoutd", since)
+    assert "Guest uid 65534, pid" in said and "sends a message of more than 256 KiB" in said, said
+    rc, said = ask(vm, "ListScanouts", prefix=GUEST)
+    assert rc == 0, said
+    assert daemon_status(vm)["pid"] == before["pid"]
+
+
+test_garbage.deadline = test_huge_messages.deadline = 120
