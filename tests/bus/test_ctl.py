@@ -67,6 +67,10 @@ def serve(mode):
         "paused": [lease(0, "desk", pod, Linger=dbus.UInt64(1500000)),
                    scanout(1, State="draining", Reason="the last picture lingers for 5 s",
                            Linger=dbus.UInt64(5000000))],
+        "cards": [scanout(0), scanout(1), {**scanout(0), "Id": "card1-Virtual-3",
+                                           "Device": "/dev/dri/card1"},
+                  {**scanout(1), "Id": "card2-Virtual-4", "Device": "/dev/dri/card2",
+                   "State": "absent"}],
         "empty": [],
         "garbage": [{}, {"Id": 5, "State": dbus.Array([], "s"), "Index": "x", "Holder": "me"},
                     {"Label": "\x1b[31mred\n", "Id": "card9-é", "Since": dbus.UInt64(2**64 - 1),
@@ -363,7 +367,7 @@ class Normal(Case):
         spec = json.loads(result.stdout)
         self.assertEqual((spec["cdiVersion"], spec["kind"]), ("0.5.0", "scanoutd.org/scanout"))
         devices = {device["name"]: device["containerEdits"] for device in spec["devices"]}
-        names = [f"card0-Virtual-{n}" for n in (1, 2, 3, 4, 5, 6)] + ["any"]
+        names = [f"card0-Virtual-{n}" for n in (1, 2, 3, 4, 5, 6)] + ["any-card0", "any"]
         self.assertEqual([name for name in devices if name != "software"], names)
         # as the library of podman 4.3 has it
         for name in devices:
@@ -380,8 +384,9 @@ class Normal(Case):
                 "/seats/card0-Virtual-2/systemd/sessions/card0Virtual2"})
         for mount in two["mounts"]:
             self.assertIn("ro", mount["options"])
-        self.assertIn("XDG_SESSION_ID=any", devices["any"]["env"])
+        self.assertIn("XDG_SESSION_ID=anycard0", devices["any"]["env"])
         self.assertFalse([e for e in devices["any"]["env"] if e.startswith("SCANOUT_ID=")])
+        self.assertEqual(devices["any"], devices["any-card0"])
         env = spec["containerEdits"]["env"]
         self.assertIn("DBUS_SYSTEM_BUS_ADDRESS=unix:path=/run/scanout/bus", env)
         self.assertIn("SEATD_SOCK=/run/scanout/seatd.sock", env)
@@ -497,6 +502,21 @@ class Paused(Case):
 
 
 class Unhappy(Case):
+    def test_cdi_with_several_cards(self):
+        """One device each for any scanout of a card that has some, and none for any of any card:
+        which card's node a container gets is settled before."""
+        with Bus("cards") as bus:
+            spec = json.loads(bus.ctl("cdi", "--output", "-", "--seats", "/seats").stdout)
+        devices = {device["name"]: device["containerEdits"] for device in spec["devices"]}
+        self.assertEqual([name for name in devices if name != "software"],
+                         ["card0-Virtual-1", "card0-Virtual-2", "card1-Virtual-3", "any-card0",
+                          "any-card1"])
+        one = devices["any-card1"]
+        self.assertEqual(one["deviceNodes"][0]["path"], "/dev/dri/card1")
+        self.assertIn("WLR_DRM_DEVICES=/dev/dri/card1", one["env"])
+        self.assertIn({"hostPath": "/seats/any-card1", "containerPath": "/run/scanout",
+                       "options": ["bind", "ro", "nosuid", "nodev", "noexec"]}, one["mounts"])
+
     def test_no_bus(self):
         env = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nonexistent/bus"}
         for args in (("list",), ("status", "x"), ("release", "x"), ("request", "true"),
