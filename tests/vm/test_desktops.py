@@ -256,7 +256,7 @@ def resized(vm, name: str):
         try:
             wait_until(follows, 60, f"{name} fills head {head} in {size}")
         except AssertionError as error:
-            raise AssertionError(f"{error}; it is {vm.capture(head).size}, {row(vm, desktop.row['id'])}\n"
+            raise AssertionError(f"{error}; it is {vm.capture(head).size}\n"
                                  f"{desktop.told()}") from None
         now = row(vm, desktop.row["id"])
         assert (now["preferred_width"], now["preferred_height"]) == size, now
@@ -268,6 +268,11 @@ def resized(vm, name: str):
 def test_resize_mutter(vm):
     """mutter 43 looks at its output again when its session is paused and resumed."""
     resized(vm, "mutterhost")
+
+
+def test_resize_kwin(vm):
+    """kwin_wayland 5.27 does as well."""
+    resized(vm, "kwin")
 
 
 def test_resize_sway(vm):
@@ -306,6 +311,7 @@ def test_not_found(vm):
 
 
 for test in (test_mutter, test_sway, test_sway_logind, test_weston, test_weston_logind, test_cage,
-             test_xorg, test_resize_mutter, test_resize_sway, test_kmscube, test_modetest, test_gnome_shell, test_kwin, test_not_found):
+             test_xorg, test_resize_mutter, test_resize_kwin, test_resize_sway, test_kmscube,
+             test_modetest, test_gnome_shell, test_kwin, test_not_found):
     test.deadline = 240
 test_six_at_once.deadline = 600
