@@ -39,6 +39,7 @@ struct fake {
 	const char *mode;
 	uint64_t generation;
 	uint32_t width, height; // that the scanout prefers
+	uint32_t shown;         // the width of
 };
 
 static int read_option(sd_bus_message *message, struct fake *fake, bool *spare, bool *sized) {
@@ -196,9 +197,11 @@ static int handle_signal(sd_event_source *source, const struct signalfd_siginfo 
 		return 0;
 	}
 	fake->width += number == SIGUSR2 ? 640 : 0;
+	/* What is shown changes each time: that is the compositor's own doing. */
+	fake->shown++;
 	assert(sd_bus_emit_signal(fake->bus, PATH, "org.freedesktop.DBus.Properties",
 		       "PropertiesChanged", "sa{sv}as", SCANOUT_SCANOUT_INTERFACE, 4, "Width", "u",
-		       fake->width, "Height", "u", fake->height, "PreferredWidth", "u", fake->width,
+		       fake->shown, "Height", "u", 480, "PreferredWidth", "u", fake->width,
 		       "PreferredHeight", "u", fake->height, 0) >= 0);
 	printf("told\n");
 	return 0;

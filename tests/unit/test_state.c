@@ -36,7 +36,9 @@ static void fill(struct table *t) {
 				.pid = 812,
 				.engine = "podman",
 				.container = "0123456789abcdef",
-				.unit = "libpod-0123.scope"}},
+				.unit = "libpod-0123.scope",
+				.served = true,
+				.agent_uid = 61000}},
 	};
 	TAILQ_INIT(&t->manager.cards);
 	lease_table_init(&t->manager.leases);
@@ -73,6 +75,8 @@ static void is_read_as_written(void **unused) {
 	assert_true(identity_same_holder(&lease->holder, &t.lease.holder));
 	assert_int_equal(lease->holder.pid, 812);
 	assert_string_equal(lease->holder.unit, "libpod-0123.scope");
+	assert_true(lease->holder.served);
+	assert_int_equal(lease->holder.agent_uid, 61000);
 	state_finish(&state);
 	free(t.lease.record);
 }
