@@ -209,8 +209,8 @@ void bus_scanout_emit_changed(struct peer *peer, const struct scanout *scanout) 
 	if (bus_scanout_path(scanout, &path) >= 0) {
 		sd_bus_emit_properties_changed(peer->connection, path, SCANOUT_SCANOUT_INTERFACE,
 			"State", "Reason", "Label", "Holder", "Since", "Lessee", "Generation",
-			"Linger", "Width", "Height", "Refresh", "PreferredWidth",
-			"PreferredHeight", NULL);
+			"Linger", "Width", "Height", "Refresh", "PreferredWidth", "PreferredHeight",
+			NULL);
 	}
 }
 
