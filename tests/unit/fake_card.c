@@ -133,10 +133,10 @@ void fake_card_set_connected(struct fake_card *card, unsigned connector, bool co
 
 void fake_card_set_preferred(
 	struct fake_card *card, unsigned connector, uint32_t width, uint32_t height) {
-	lock();
+	fake_lock();
 	card->topology.connectors[connector].preferred.width = width;
 	card->topology.connectors[connector].preferred.height = height;
-	unlock();
+	fake_unlock();
 }
 
 void fake_card_drop_connector(struct fake_card *card, unsigned connector) {

@@ -110,11 +110,11 @@ static void the_crtc_of_a_vanished_connector_is_free_again(void **state) {
 	rig_destroy(rig);
 }
 
-/* The daemon with a guest socket, DIRECTORY/guest/bus. */
+/* The daemon with a guest socket, DIRECTORY/guests/bus. */
 static int guest_setup(void **state) {
 	struct bus_rig *rig = bus_rig_new();
 	AUTO_FREE char *config = NULL;
-	assert_true(asprintf(&config, "[Card]\nSeat=none\n[Guest]\nSocket=%s/guest/bus\n",
+	assert_true(asprintf(&config, "[Card]\nSeat=none\n[Guest]\nSocket=%s/guests/bus\n",
 			    rig->directory) > 0);
 	bus_rig_write_config(rig, config);
 	bus_rig_start_bus(rig, true);
@@ -126,7 +126,7 @@ static int guest_setup(void **state) {
 
 static int guest_connect(struct bus_rig *rig) {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s/guest/bus", rig->directory);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/guests/bus", rig->directory);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_true(fd >= 0);
 	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
@@ -163,7 +163,7 @@ static int ask_as_a_stranger(struct bus_rig *rig) {
 	char error[128];
 	sd_bus *bus = NULL;
 	if (setgid(65534) < 0 || setuid(65534) < 0 ||
-		asprintf(&address, "unix:path=%s/guest/bus", rig->directory) < 0) {
+		asprintf(&address, "unix:path=%s/guests/bus", rig->directory) < 0) {
 		return 1;
 	}
 	if (sd_bus_new(&bus) < 0 || sd_bus_set_address(bus, address) < 0 ||
@@ -236,7 +236,7 @@ static void idle_connections_do_not_delay_the_end(void **state) {
 	AUTO_FREE char *address = NULL;
 	AUTO_BUS sd_bus *deaf = NULL;
 	AUTO_CLOSE int idle = guest_connect(rig);
-	assert_true(asprintf(&address, "unix:path=%s/guest/bus", rig->directory) > 0);
+	assert_true(asprintf(&address, "unix:path=%s/guests/bus", rig->directory) > 0);
 	assert_true(sd_bus_new(&deaf) >= 0 && sd_bus_set_address(deaf, address) >= 0);
 	assert_true(sd_bus_start(deaf) >= 0);
 	assert_int_equal(count_free(deaf), 4);
