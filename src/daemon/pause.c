@@ -28,6 +28,16 @@ static bool pick_objects(struct scanout *scanout) {
 	return i >= 0 && alloc_pick(&card->snapshot, &taken, (unsigned)i, &scanout->objects) == 0;
 }
 
+/* What is shown may be the other session's: nothing of that lingers as a holder's last picture. */
+static void cut_lingering(struct card *card) {
+	struct scanout *scanout;
+	TAILQ_FOREACH (scanout, &card->scanouts, link) {
+		if (!scanout->lease || linger_is_due(scanout) || linger_usec(scanout) == 0) {
+			linger_cut(scanout);
+		}
+	}
+}
+
 static void resume_scanout(struct manager *manager, struct scanout *scanout) {
 	bool idle = scanout->state == SCANOUT_FREE || scanout->state == SCANOUT_ABSENT;
 	if ((idle && pick_objects(scanout)) || scanout->held) {
@@ -44,6 +54,7 @@ void pause_end(struct manager *manager) {
 	log_info("The seat is ours");
 	manager->paused = false;
 	TAILQ_FOREACH (card, &manager->cards, link) {
+		cut_lingering(card);
 		reaper_reconcile(manager, card);
 		TAILQ_FOREACH (scanout, &card->scanouts, link) {
 			resume_scanout(manager, scanout);

@@ -11,8 +11,8 @@ struct manager;
 void pause_begin(struct manager *manager);
 
 /*
- * What was left is done: leases that ended meanwhile, blanking, lingering pictures, those who wait.
- * What was free is blanked again, since the other session may have drawn there.
+ * What was left is done: leases that ended meanwhile, blanking, those who wait. What was free and
+ * what lingered is blanked, since the other session may have drawn there.
  */
 void pause_end(struct manager *manager);
 

@@ -115,23 +115,59 @@ static void blanking_waits(void **state) {
 	run_until(rig->event, rig_all_free(rig));
 }
 
-static void a_picture_lingers_through_it(void **state) {
-	struct rig *rig = *state;
-	struct identity asker = spawn_asker(&user);
-	struct answer *held = ask(rig, &asker, .scanout = V1, .linger_usec = 50000);
+/* A lease whose picture is to linger, in a process of its own. */
+static struct answer *begin_linger(struct rig *rig, struct identity *asker) {
+	*asker = spawn_asker(&user);
+	struct answer *held = ask(rig, asker, .scanout = V1, .linger_usec = LONG);
 	assert_granted(held, V1);
-	answer_close(held);
+	return held;
+}
+
+/* What is on the head afterwards may be the other session's picture. */
+static void nothing_lingers_through_it(void **state) {
+	struct rig *rig = *state;
+	struct identity asker;
+	answer_close(begin_linger(rig, &asker));
 	begin(rig);
 	end_asker(&asker);
 	run_pending(rig->event);
 	assert_int_equal(fake_count(FAKE_ADOPT), 0);
+	assert_int_equal(rig_state(rig, V1), SCANOUT_LEASED);
 	end(rig);
+	run_until(rig->event, rig_all_free(rig));
+
+	answer_close(begin_linger(rig, &asker));
+	end_asker(&asker);
+	run_until(rig->event, linger_is_on(rig_scanout(rig, V1)));
+	begin(rig);
+	assert_true(linger_is_on(rig_scanout(rig, V1)));
+	end(rig);
+	run_until(rig->event, rig_all_free(rig));
+}
+
+/* Its holder goes on, and draws again: then it is the holder's picture. */
+static void a_lease_still_lingers_after_it(void **state) {
+	struct rig *rig = *state;
+	struct identity asker;
+	answer_close(begin_linger(rig, &asker));
+	begin(rig);
+	end(rig);
+	end_asker(&asker);
+	run_until(rig->event, linger_is_on(rig_scanout(rig, V1)));
+}
+
+/* Time passes in the pause: blanking would be in vain. */
+static void its_time_is_over_meanwhile(void **state) {
+	struct rig *rig = *state;
+	struct identity asker = spawn_asker(&user);
+	answer_close(ask(rig, &asker, .scanout = V1, .linger_usec = 50000));
+	end_asker(&asker);
 	run_until(rig->event, linger_is_on(rig_scanout(rig, V1)));
 	begin(rig);
 	unsigned blanked = fake_count(FAKE_BLANK);
-	run_until(rig->event, rig_scanout(rig, V1)->held); // its time is over
+	run_until(rig->event, rig_scanout(rig, V1)->held);
 	run_pending(rig->event);
-	assert_int_equal(fake_count(FAKE_BLANK), blanked); // it would be in vain
+	assert_int_equal(fake_count(FAKE_BLANK), blanked);
 	end(rig);
 	run_until(rig->event, rig_all_free(rig));
 }
@@ -158,7 +194,9 @@ int main(void) {
 		TEST(what_was_free_is_blanked_again),
 		TEST(a_holder_dies_meanwhile),
 		TEST(blanking_waits),
-		TEST(a_picture_lingers_through_it),
+		TEST(nothing_lingers_through_it),
+		TEST(a_lease_still_lingers_after_it),
+		TEST(its_time_is_over_meanwhile),
 		TEST(hotplug_is_looked_at_later),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
