@@ -8,7 +8,7 @@ from scanouts import (PROBE, call, configure, probe, row, rows, start_daemon, wa
                       wait_blank, wait_state)
 
 ORANGE = (0xff, 0x88, 0x00)
-
+SIZES = {"desk0": (1920, 1080), "desk1": (1024, 768)}
 
 setup = start_daemon
 
@@ -55,14 +55,15 @@ def desk(vm, label: str, mode: str = "1920x1080"):
     return process
 
 
-def middle(vm, head: int):
+def shown(vm, head: int):
+    """The colour in the middle of a head, and its size."""
     picture = vm.capture(head)
-    return picture.getpixel((picture.width // 2, picture.height // 2))
+    return picture.getpixel((picture.width // 2, picture.height // 2)), picture.size
 
 
 def switch_and_back(vm):
     monitor = vm.spawn("exec scanoutctl monitor")
-    desks = [desk(vm, "desk0"), desk(vm, "desk1", "1280x720")]
+    desks = [desk(vm, label, f"{width}x{height}") for label, (width, height) in SIZES.items()]
     before = rows(vm)
     switch(vm, 2, True)
     free = next(r["index"] for r in before.values() if r["state"] == "free")
@@ -94,7 +95,8 @@ def switch_and_back(vm):
         if was["state"] == "leased":
             now = row(vm, id)
             assert (now["state"], now["lessee"]) == ("leased", was["lessee"]), now
-            wait_until(lambda: middle(vm, now["index"]) == ORANGE, 10, f"{id} shows its desk")
+            size = SIZES[was["label"]]
+            wait_until(lambda: shown(vm, now["index"]) == (ORANGE, size), 10, f"{id} shows its desk")
     for each in desks:
         assert each.terminate() == 0, each.err
     waiting.wait()
@@ -120,8 +122,8 @@ def end_meanwhile(vm):
 def test_switch(vm):
     """Two desks flip, and the VT is switched: their flips fail with EACCES, the leases are kept,
     the state says that it is paused, the switch is not held up. Who asks is refused by name, or
-    waits. Switched back, the same desks flip on, their pictures are on their heads, and who waited
-    has a scanout."""
+    waits. Switched back, the same desks flip on once they have set their modes again, each in its
+    own size, and who waited has a scanout."""
     with seat(vm):
         switch_and_back(vm)
 

@@ -202,8 +202,11 @@ static int flip_on(struct kms *kms, int stop_fd) {
 		r = kms_flip_next(kms, -1);
 		if (r != last) {
 			report_outcome(kms, r);
-			last = r;
 		}
+		if (last == -EACCES && r != -EACCES) { // the mode may be another's now
+			r = kms_set_crtc(kms, 0);
+		}
+		last = r;
 		if (poll(&stop, 1, r == -EACCES ? 50 : 0) > 0) {
 			return 0;
 		}
