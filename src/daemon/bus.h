@@ -19,7 +19,8 @@ struct peer {
 	sd_bus *connection;
 	bool guest;
 	struct identity identity; // of a guest
-	sd_event_source *io;      // of a guest: wakes the loop
+	sd_event_source *io;      // of a guest
+	bool awake;               // a guest that there is something to do for
 	TAILQ_ENTRY(peer) link;   // bus::guests
 };
 

@@ -39,10 +39,9 @@ static size_t memory_in_use(void) {
 }
 
 /* 1 if there may be more to do at once, 0 if not, a negative errno if the guest has to go. */
-static int guest_process(struct peer *peer) {
-	uint64_t unread;
-	int r = 1;
+static int guest_read(struct peer *peer) {
 	size_t before = memory_in_use();
+	int r = 1;
 	for (int i = 0; i < MAX_BURST && r > 0; i++) {
 		r = sd_bus_process(peer->connection, NULL);
 	}
@@ -53,9 +52,17 @@ static int guest_process(struct peer *peer) {
 	if (memory_in_use() > before + MAX_GROWTH) {
 		return -EMSGSIZE;
 	}
-	if (sd_bus_is_open(peer->connection) <= 0) {
-		return -ENOTCONN;
+	return sd_bus_is_open(peer->connection) > 0 ? r : -ENOTCONN;
+}
+
+/* The same. */
+static int guest_process(struct peer *peer) {
+	uint64_t unread;
+	int r = peer->awake ? guest_read(peer) : 0;
+	if (r < 0) {
+		return r;
 	}
+	peer->awake = r > 0;
 	if (sd_bus_get_n_queued_write(peer->connection, &unread) < 0 || unread > MAX_UNREAD) {
 		return -ENOBUFS;
 	}
@@ -101,7 +108,9 @@ static int wake(sd_event_source *source, void *data) {
 	return 0;
 }
 
-static int wake_by_io(sd_event_source *source, int fd, uint32_t events, void *data) {
+static int wake_guest(sd_event_source *source, int fd, uint32_t events, void *data) {
+	struct peer *peer = data;
+	peer->awake = true;
 	return 0;
 }
 
@@ -155,7 +164,7 @@ static int guest_start(struct peer *peer, int fd) {
 	if (r < 0) {
 		return r;
 	}
-	return sd_event_add_io(peer->bus->manager->event, &peer->io, fd, EPOLLIN, wake_by_io, NULL);
+	return sd_event_add_io(peer->bus->manager->event, &peer->io, fd, EPOLLIN, wake_guest, peer);
 }
 
 static unsigned count_same(const struct bus *bus, const struct identity *identity) {
