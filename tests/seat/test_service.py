@@ -16,7 +16,7 @@ import unittest
 
 import test_login1
 import test_seatd
-from gi.repository import GLib
+from gi.repository import Gio, GLib
 from test_login1 import LOGIN1
 from test_run import PATIENCE, ROOT, Fake
 
@@ -283,21 +283,19 @@ class One(Service):
         fake = self.fake()
         self.raw("bus")
         self.start()
-        watcher = subprocess.Popen(
-            ["gdbus", "monitor", "--address", "unix:path=" + self.path("bus"), "--dest",
-             "org.freedesktop.login1"], stdout=subprocess.PIPE, text=True)
-        self.addCleanup(watcher.wait)
-        self.addCleanup(watcher.terminate)
-        self.addCleanup(watcher.stdout.close)
-        while "owned by" not in watcher.stdout.readline():
-            pass
+        seen = []
+        watcher = test_login1.Gdbus("unix:path=" + self.path("bus"))
+        self.addCleanup(watcher.close)
+        watcher.link.signal_subscribe(
+            None, "org.freedesktop.DBus.Properties", "PropertiesChanged", None, None,
+            Gio.DBusSignalFlags.NONE,
+            lambda *args: seen.append(args[5].unpack()[1].get("Active")))
         self.take(self.login1())
         fake.process.send_signal(signal.SIGUSR2)
-        seen = []
-        while len(seen) < 2:
-            line = watcher.stdout.readline()
-            if "'Active': <" in line:
-                seen.append("'Active': <true>" in line)
+        late = []
+        GLib.timeout_add(PATIENCE * 1000, late.append, True)
+        while len(seen) < 2 and not late:
+            GLib.MainContext.default().iteration(True)
         self.assertEqual(seen, [False, True])
 
 
