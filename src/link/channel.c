@@ -4,12 +4,14 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/cleanup.h"
 #include "common/names.h"
 #include "common/say.h"
 
 #define STEP_USEC (100 * 1000)
+#define MOUNT "with -v " CHANNEL_GUEST_FOLDER ":" CHANNEL_GUEST_FOLDER
 
 bool channel_is_interrupted(void) {
 	sigset_t pending;
@@ -104,18 +106,39 @@ bool channel_is_absent(int r, const sd_bus_error *error) {
 	       sd_bus_error_has_name(error, SD_BUS_ERROR_DISCONNECTED);
 }
 
-void channel_say_absent(const struct channel *channel, const char *what, int r) {
+/* What is mounted from the VM stays when it is replaced there, and then has no name any more. */
+static bool is_stale(const char *path) {
+	struct stat st;
+	return stat(path, &st) == 0 && st.st_nlink == 0;
+}
+
+static const char *advise(int r) {
+	if (r == -EACCES) {
+		return "allow this user to use it: SocketMode= of scanoutd.socket in the VM";
+	}
 	if (getenv("SCANOUT_ADDRESS")) {
-		say("%s at $SCANOUT_ADDRESS, '%s': %s", what, getenv("SCANOUT_ADDRESS"),
-			strerror(-r));
+		return "start scanoutd in the VM, or correct the variable";
+	}
+	if (is_stale(CHANNEL_GUEST_SOCKET) || is_stale(CHANNEL_GUEST_FOLDER)) {
+		return "what is mounted there is gone in the VM; start the container again, " MOUNT;
+	}
+	if (access(CHANNEL_GUEST_FOLDER, F_OK) < 0) {
+		return "start scanoutd, or the container " MOUNT;
+	}
+	return "type 'systemctl start scanoutd' in the VM";
+}
+
+void channel_say_absent(const struct channel *channel, const char *what, int r) {
+	const char *advice = advise(r);
+	if (getenv("SCANOUT_ADDRESS")) {
+		say("%s at $SCANOUT_ADDRESS, '%s': %s; %s", what, getenv("SCANOUT_ADDRESS"),
+			strerror(-r), advice);
 	} else if (channel->is_peer) {
-		say("%s at " CHANNEL_GUEST_SOCKET ": %s", what, strerror(-r));
+		say("%s at " CHANNEL_GUEST_SOCKET ": %s; %s", what, strerror(-r), advice);
 	} else if (r == -ENOENT) {
-		say("%s: there is neither " CHANNEL_GUEST_SOCKET
-		    " nor a system bus here; start the "
-		    "container with -v /run/scanoutd/guest:/run/scanoutd/guest",
-			what);
+		say("%s: there is neither " CHANNEL_GUEST_SOCKET " nor a system bus here; %s", what,
+			advice);
 	} else {
-		say("%s on the system bus: %s", what, strerror(-r));
+		say("%s on the system bus: %s; %s", what, strerror(-r), advice);
 	}
 }

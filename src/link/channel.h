@@ -6,7 +6,8 @@
 #include <stdint.h>
 #include <systemd/sd-bus.h>
 
-#define CHANNEL_GUEST_SOCKET "/run/scanoutd/guest/bus"
+#define CHANNEL_GUEST_FOLDER "/run/scanoutd/guest"
+#define CHANNEL_GUEST_SOCKET CHANNEL_GUEST_FOLDER "/bus"
 /* How long scanoutd may take for what it does at once. */
 #define CHANNEL_ANSWER_USEC (10 * UINT64_C(1000000))
 
@@ -35,7 +36,7 @@ bool channel_is_interrupted(void);
 
 /* Whether a call failed since scanoutd is not there, as opposed to there and unwilling. */
 bool channel_is_absent(int r, const sd_bus_error *error);
-/* Says what, where and why. */
+/* Says what, where and why, and what to do about it. */
 void channel_say_absent(const struct channel *channel, const char *what, int r);
 
 #endif

@@ -252,13 +252,13 @@ static void adopt_grant(struct link *link, const struct grant *grant) {
 }
 
 int link_request(struct link *link, const struct wish *wish, struct grant *ret) {
-	uint64_t deadline = now_usec() + wish->timeout_usec;
+	uint64_t time = now_usec();
+	uint64_t deadline = time + wish->timeout_usec;
 	struct wish now = *wish;
 	bool told = false;
 
-	for (;;) {
+	for (;; time = now_usec()) {
 		AUTO_BUS_ERROR sd_bus_error error = SD_BUS_ERROR_NULL;
-		uint64_t time = now_usec();
 		now.timeout_usec = time < deadline ? deadline - time : 0;
 		int r = try_request(link, &now, ret, &error);
 		if (r >= 0) {

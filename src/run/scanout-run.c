@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/say.h"
@@ -61,13 +62,25 @@ static int explain_start(const struct run *run, int r) {
 	const char *command = run->options->command[0];
 	switch (r) {
 	case -ENOENT:
-		say("Command '%s' is not in here", command);
+		if (strchr(command, '/') && access(command, F_OK) == 0) {
+			say("Command '%s' is here, but not what runs it: install the program that "
+			    "its first line names, or its dynamic loader",
+				command);
+		} else {
+			say("Command '%s' is not in this image: install it, or correct its name",
+				command);
+		}
 		return EXIT_NOT_FOUND;
 	case -EACCES:
 	case -ENOEXEC:
 	case -EISDIR:
 	case -ELIBBAD:
-		say("Command '%s' is not executable", command);
+		say("Command '%s' is not executable: make it so, or name another", command);
+		return EXIT_NOT_EXECUTABLE;
+	case -EPERM:
+		say("Command '%s' has file capabilities that this container lacks: start it with "
+		    "--cap-add, or type 'setcap -r' on it in the image",
+			command);
 		return EXIT_NOT_EXECUTABLE;
 	default:
 		say("Cannot start '%s': %s", command, strerror(-r));

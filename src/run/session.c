@@ -222,7 +222,9 @@ int session_open(struct session *session, sd_event *event, const struct options 
 	}
 	snprintf(id, sizeof(id), "scanout%u", session->grant.index);
 	if ((r = folder_create(&session->folder)) < 0) {
-		say("Cannot make a folder below $XDG_RUNTIME_DIR or /tmp: %s", strerror(-r));
+		say("Cannot make a folder below $XDG_RUNTIME_DIR or /tmp: %s; start the container "
+		    "with --tmpfs /tmp",
+			strerror(-r));
 		return r;
 	}
 	if ((r = write_files(session, id)) < 0) {

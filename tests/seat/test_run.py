@@ -246,7 +246,8 @@ class Start(RunTest):
         status, _out, err = self.run_it("--", "/nowhere/mutter")
         self.assertEqual(status, 127)
         self.assertEqual(err.splitlines()[-1],
-                         "scanout-run: Command '/nowhere/mutter' is not in here")
+                         "scanout-run: Command '/nowhere/mutter' is not in this image: "
+                         "install it, or correct its name")
 
     def test_not_executable(self):
         self.fake()
