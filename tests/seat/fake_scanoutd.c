@@ -4,10 +4,10 @@
  *	fake_scanoutd bus|peer ADDRESS [busy|no-size|GENERATION[:WIDTH]]
  *
  * 'bus' connects to the bus at ADDRESS, 'peer' serves clients on the socket with that path, as the
- * guest socket does, and tells signals to the last one. It writes a line for each call. SIGUSR1: it
- *revokes the last lease. SIGUSR2: the host gives the scanout another size. SIGHUP: its properties
- *are told again. With a GENERATION it starts as if it had been restarted and still knew that lease,
- *of an output with that WIDTH.
+ * guest socket does, and tells signals to the last one. It writes a line for each call and signal.
+ * SIGUSR1: it revokes the last lease. SIGUSR2: the host gives the scanout another size. SIGHUP: its
+ * properties are told again. With a GENERATION it starts as if it had been restarted and still knew
+ * that lease, of an output with that WIDTH.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -133,6 +133,7 @@ static int method_release(sd_bus_message *message, void *data, sd_bus_error *err
 static int get_state(sd_bus *bus, const char *path, const char *interface, const char *property,
 	sd_bus_message *reply, void *data, sd_bus_error *error) {
 	const struct fake *fake = data;
+	printf("asked for %s\n", property);
 	return sd_bus_message_append(reply, "s", fake->generation ? "leased" : "free");
 }
 
@@ -194,6 +195,7 @@ static int handle_signal(sd_event_source *source, const struct signalfd_siginfo 
 	if (number == SIGUSR1) {
 		assert(sd_bus_emit_signal(fake->bus, SCANOUT_BUS_PATH, SCANOUT_MANAGER_INTERFACE,
 			       "ScanoutEnded", "os", PATH, "revoked") >= 0);
+		printf("revoked\n");
 		return 0;
 	}
 	fake->width += number == SIGUSR2 ? 640 : 0;

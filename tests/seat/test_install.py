@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import unittest
 
-from test_run import FAKE_SCANOUTD, PATIENCE, ROOT, Fake
+from runner import FAKE_SCANOUTD, PATIENCE, ROOT, Fake
 
 PREFIX = "/opt/scanout"
 LIBDIR = PREFIX + "/lib64/desk"

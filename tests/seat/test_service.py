@@ -18,7 +18,7 @@ import test_login1
 import test_seatd
 from gi.repository import Gio, GLib
 from test_login1 import LOGIN1
-from test_run import PATIENCE, ROOT, Fake
+from runner import PATIENCE, ROOT, Fake
 
 SCANOUT_SEAT = os.environ.get("SCANOUT_SEAT", str(ROOT / "build" / "san" / "scanout-seat"))
 SELF = os.path.abspath(__file__)
