@@ -90,43 +90,33 @@ static bool ends_with(const char *start, size_t length, const char *suffix) {
 }
 
 /*
- * The path of the process in systemd's hierarchy: the line "N:name=systemd:/path" where there is
- * version 1, else "0::/path". A path may contain anything but a newline, so the file is read line
- * by line and field by field: who may create cgroups must not be able to hide a container.
+ * The path of the process in a hierarchy, of the line "N:controllers:/path"; without controllers
+ * that is version 2's, number 0. A path may contain anything but a newline, so the file is read
+ * line by line and field by field: who may create cgroups must not be able to hide a container.
  */
-static const char *find_path(const char *text) {
-	const char *unified = NULL;
+static const char *find_path(const char *text, const char *controllers) {
+	size_t wanted = strlen(controllers);
 	for (const char *line = text; *line != '\0';) {
 		size_t length = strcspn(line, "\n");
 		size_t id = strcspn(line, ":\n");
-		size_t controllers = line[id] == ':' ? strcspn(line + id + 1, ":\n") : 0;
-		const char *second = line + id + 1 + controllers;
-		if (line[id] == ':' && second[0] == ':' && second[1] == '/') {
-			if (controllers == 12 && memcmp(line + id + 1, "name=systemd", 12) == 0) {
-				return second + 1;
-			}
-			if (controllers == 0 && id == 1 && line[0] == '0') {
-				unified = second + 1;
-			}
+		size_t size = line[id] == ':' ? strcspn(line + id + 1, ":\n") : 0;
+		const char *second = line + id + 1 + size;
+		if (line[id] == ':' && second[0] == ':' && second[1] == '/' && size == wanted &&
+			memcmp(line + id + 1, controllers, wanted) == 0 &&
+			(wanted > 0 || (id == 1 && line[0] == '0'))) {
+			return second + 1;
 		}
 		line += length + (line[length] == '\n');
 	}
-	return unified;
+	return NULL;
 }
 
-int container_parse(const char *text, struct container *container) {
-	container->engine[0] = container->id[0] = container->unit[0] = '\0';
-
-	const char *line = find_path(text);
-	if (!line) {
-		return -EBADMSG;
-	}
-
-	/* The outermost container is the one that the VM's engine started: what runs inside it
-	 * may name its own cgroups as it likes. */
+/* Whether the path is in a container. The outermost one counts, which the VM's engine started:
+ * what runs inside it may name its own cgroups as it likes. */
+static bool parse_path(const char *path, struct container *container) {
 	const char *parent = NULL;
-	size_t end = strcspn(line, "\n");
-	for (const char *p = line; p < line + end;) {
+	size_t end = strcspn(path, "\n");
+	for (const char *p = path; p < path + end;) {
 		p += strspn(p, "/");
 		size_t length = strcspn(p, "/\n");
 		if (length == 0) {
@@ -136,10 +126,28 @@ int container_parse(const char *text, struct container *container) {
 			copy_span(container->unit, sizeof(container->unit), p, length);
 		}
 		if (parse_component(parent, p, length, container)) {
-			return 0;
+			return true;
 		}
 		parent = p;
 		p += length;
+	}
+	return false;
+}
+
+int container_parse(const char *text, struct container *container) {
+	/* Neither alone will do. Where systemd has a hierarchy of its own, of version 1, engines
+	 * may leave version 2's as it is. Where it has not, somebody may mount one all the same, as
+	 * systemd-nspawn does for a root without systemd: all other processes are at its root. */
+	const char *paths[] = {find_path(text, "name=systemd"), find_path(text, "")};
+
+	container->engine[0] = container->id[0] = container->unit[0] = '\0';
+	if (!paths[0] && !paths[1]) {
+		return -EBADMSG;
+	}
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		if (paths[i] && parse_path(paths[i], container)) {
+			break;
+		}
 	}
 	return 0;
 }

@@ -114,6 +114,20 @@ static void v1_and_hybrid(void **state) {
 	assert_string_equal(container.id, ID);
 }
 
+/* On a system of version 2, where somebody has mounted systemd's of version 1 all the same. */
+static void v1_beside_v2(void **state) {
+	struct container container =
+		parse("1:name=systemd:/\n0::/machine.slice/libpod-" ID ".scope/container\n");
+	assert_string_equal(container.engine, "podman");
+	assert_string_equal(container.id, ID);
+	container = parse("1:name=systemd:/\n0::/system.slice/ssh.service\n");
+	assert_string_equal(container.id, "");
+	assert_string_equal(container.unit, "ssh.service");
+	container = parse("1:name=systemd:/machine.slice/machine-desk.scope\n"
+			  "0::/machine.slice/machine-desk.scope/payload\n");
+	assert_string_equal(container.id, "desk");
+}
+
 /* A text that is no cgroup file names nobody: that must not look like "outside". */
 static void garbage_is_an_error(void **state) {
 	static const char *const texts[] = {"", "\n", "x", "0:", "0::", "\n\n0:/x\n",
@@ -145,6 +159,7 @@ int main(void) {
 		cmocka_unit_test(outermost_wins),
 		cmocka_unit_test(names_in_the_path_are_no_lines),
 		cmocka_unit_test(v1_and_hybrid),
+		cmocka_unit_test(v1_beside_v2),
 		cmocka_unit_test(garbage_is_an_error),
 		cmocka_unit_test(long_names_are_cut),
 	};
