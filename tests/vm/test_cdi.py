@@ -2,6 +2,8 @@
 
 import json
 
+import ending
+import isolation
 from machine import wait_until
 from scanouts import peak_memory, rows, send_huge, size_heads, start_daemon, wait_all_free, wait_blank, wait_state
 
@@ -124,6 +126,25 @@ def test_sway(vm):
     kill(vm, "tiles", process)
     wait_state(vm, scanout, "free", 2)
     wait_blank(vm, head)
+
+
+def test_sway_ends(vm):
+    """sway is killed, crashes or exits, in a container that goes on: its scanout is free and
+    blank, and it can be started there again. The container sees nothing of the VM's logind, udev
+    or system bus, and cannot open a card; and these know nothing of it."""
+    before = isolation.state(vm)
+    ending.prepare(vm)
+    vm.run(f"echo 'output * bg #c04060 solid_color' > {IMAGE}/etc/sway.test/ends")
+    container = start(vm, "desk", "card0-Virtual-5", ending.LOOP.format(
+        command="sway -c /etc/sway.test/ends") + " " + ending.INPUT,
+        "-i --device scanoutd.org/scanout=software")
+    ending.check_ends(vm, container, "sway",
+                      lambda row: row["id"] == "card0-Virtual-5" and row["state"] == "leased",
+                      lambda head: share(vm.capture(head), "c04060") > 0.5)
+    isolation.check_inside(vm, "desk", "card0Virtual5", "c226:0")
+    isolation.check_state(vm, before)
+    kill(vm, "desk", container)
+    isolation.check_state(vm, before)
 
 
 def test_any(vm):
@@ -299,4 +320,5 @@ def test_specification(vm):
 test_mutter.deadline = 300
 test_sway.deadline = test_any.deadline = test_no_daemon.deadline = 240
 test_any_again.deadline = test_any_software.deadline = 240
+test_sway_ends.deadline = 240
 test_inside.deadline = test_revoked.deadline = test_idle.deadline = 150

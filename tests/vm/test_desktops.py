@@ -8,6 +8,8 @@ desktop's client draws has a colour of its own, by which the host tells the head
 
 import shlex
 
+import ending
+import isolation
 from machine import wait_until
 from scanouts import OPEN, row, rows, start_daemon, wait_all_free, wait_blank, wait_state
 
@@ -33,6 +35,9 @@ DESKTOPS = {
     "mutter": dict(run="--size 1280x1024", command=MUTTER, size=(1280, 1024)),
     "sway": dict(run="--size 1280x720", command="sway -c /etc/sway.test/{colour}",
                  size=(1280, 720)),
+    # GL in software. What it says of it is how one knows.
+    "swaygles": dict(run="", options="-e WLR_RENDERER=gles2 -e WLR_RENDERER_ALLOW_SOFTWARE=1",
+                     command="sway -d -c /etc/sway.test/{colour}"),
     "swaylogind": dict(run="--seat logind", command="sway -c /etc/sway.test/{colour}"),
     # foot wants an input device to be there, so weston gets one of its own clients.
     "weston": dict(run="--seat weston-launch --size 1024x768", client=SHM, size=(1024, 768),
@@ -57,7 +62,7 @@ DESKTOPS = {
 }
 # What draws a picture of its own, without a client.
 OWN_PICTURE = ("kmscube", "modetest", "gnome")
-COLOURS = dict(zip(DESKTOPS, ("c02020", "20c020", "2020c0", "c0c020", "c020c0", "20c0c0",
+COLOURS = dict(zip(DESKTOPS, ("c02020", "20c020", "60c020", "2020c0", "c0c020", "c020c0", "20c0c0",
                               "c07020", "808080", "808080", "30a070", "a03070", "808080", "7030a0")))
 
 
@@ -170,13 +175,14 @@ def check_alone(vm, desktops):
             assert (there > 0.02) == (other == head), (desktop.name, head, other, there)
 
 
-def one(vm, name: str):
+def one(vm, name: str) -> Desktop:
     desktop = Desktop(vm, name)
     desktop.wait_picture()
     check_alone(vm, [desktop])
     desktop.kill()
     wait_state(vm, desktop.row["id"], "free")
     wait_blank(vm, desktop.row["index"])
+    return desktop
 
 
 def test_mutter(vm):
@@ -192,6 +198,12 @@ def test_sway(vm):
 def test_sway_logind(vm):
     """sway 1.7 through logind's interface."""
     one(vm, "swaylogind")
+
+
+def test_sway_gles2(vm):
+    """sway 1.7 with wlroots' GLES2 renderer, on a virtio-gpu without 3D: llvmpipe draws."""
+    desktop = one(vm, "swaygles")
+    assert "GL renderer: llvmpipe" in desktop.told(), desktop.told()
 
 
 def test_weston(vm):
@@ -302,16 +314,62 @@ def test_six_at_once(vm):
     wait_all_free(vm)
 
 
+def check_ends(vm, program: str, command: str, is_shown):
+    ending.prepare(vm)
+    container = vm.spawn("exec " + PODMAN.format(
+        name="desk", options="-i", run="", command=ending.LOOP.format(command=command))
+        + " " + ending.INPUT)
+    ending.check_ends(vm, container, program, lambda row: row["label"] == "desk", is_shown)
+    vm.run("podman kill -s KILL desk")
+    container.wait()
+
+
+def test_sway_ends(vm):
+    """sway, which has its lease by seatd, is killed, crashes or exits, in a container that goes on:
+    its scanout is free and blank, and it can be started there again."""
+    vm.run("mkdir -p /etc/sway.test && echo 'output * bg #c04060 solid_color' > /etc/sway.test/ends")
+    check_ends(vm, "sway", "sway -c /etc/sway.test/ends",
+               lambda head: share(vm.capture(head), "c04060") > 0.5)
+
+
+def test_weston_ends(vm):
+    """weston, which has its lease by weston-launch: the same."""
+    check_ends(vm, "weston", "weston --idle-time=0 --use-pixman --continue-without-input",
+               lambda head: not vm.is_blank(head))
+
+
+def test_isolated(vm):
+    """A desktop by logind: neither its user nor root in its container sees anything of the VM's
+    logind, udev or system bus, or can open a card, and these know nothing of the desktop."""
+    before = isolation.state(vm)
+    assert any("seat0" in line for line in before), before
+    desktop = Desktop(vm, "westonlogind")
+    desktop.wait_picture()
+    isolation.check_inside(vm, desktop.name, f"scanout{desktop.row['index']}")
+    isolation.check_state(vm, before)
+    desktop.kill()
+    wait_state(vm, desktop.row["id"], "free")
+    isolation.check_state(vm, before)
+
+
 def test_not_found(vm):
-    """A command that is not there: 127, and no lease stays."""
+    """A command that is not there: 127, and no lease stays. One with a file capability that the
+    container lacks: 126, and what to do about it."""
     said = vm.run(PODMAN.format(name="none", options="", run="", command="/no/such/desktop"),
                   check=False, timeout=90)
     assert said.rc == 127, said
+    said = vm.run(PODMAN.format(name="none", options="", run="", command="kwin_wayland"),
+                  check=False, timeout=90)
+    assert said.rc == 126 and said.err == (
+        "scanout-run: Command 'kwin_wayland' has file capabilities that this container lacks: "
+        "start it with --cap-add, or type 'setcap -r' on it in the image\n"), said
     assert all(r["state"] == "free" for r in rows(vm).values())
 
 
-for test in (test_mutter, test_sway, test_sway_logind, test_weston, test_weston_logind, test_cage,
+for test in (test_mutter, test_sway, test_sway_gles2, test_sway_logind, test_weston,
+             test_weston_logind, test_cage,
              test_xorg, test_resize_mutter, test_resize_kwin, test_resize_sway, test_kmscube,
-             test_modetest, test_gnome_shell, test_kwin, test_not_found):
+             test_modetest, test_gnome_shell, test_kwin, test_sway_ends, test_weston_ends,
+             test_isolated, test_not_found):
     test.deadline = 240
 test_six_at_once.deadline = 600
