@@ -95,7 +95,7 @@ def on(scanout: str) -> Callable[[dict], bool]:
 
 
 def seat_of(scanout: str) -> dict:
-    """A seat in the VM holds the lease for the container."""
+    """A seat in the VM asked for it, in the container's name."""
     return {"unit": f"scanout-seat@{scanout}.service"}
 
 
@@ -111,7 +111,9 @@ def test_docker_seat(vm):
     """docker 20.10, which knows no CDI, with a seat of the VM's that is mounted by hand."""
     options = f"{OPTIONS} --user 1000:1000 {block('docker', 2)}"
     check_desk(vm, prepared(block("docker", 1), "docker run", options), "20c020",
-               on("card0-Virtual-3"), seat_of("card0-Virtual-3"), "docker kill -s KILL desk")
+               on("card0-Virtual-3"),
+               {"engine": "docker", "uid": 1000, **seat_of("card0-Virtual-3")},
+               "docker kill -s KILL desk", "docker inspect -f '{{.Id}}' desk")
 
 
 def test_rootless(vm):
@@ -127,8 +129,10 @@ def test_rootless_cdi(vm):
     """The same by CDI, with nothing of ours in the container."""
     command = block("podman, by CDI", 2)
     check_desk(vm, AS_USER + prepared(command, "podman run", OPTIONS), "c0c020",
-               on("card0-Virtual-4"), seat_of("card0-Virtual-4"),
-               f"{AS_USER} podman kill -s KILL desk")
+               on("card0-Virtual-4"),
+               {"engine": "podman", "uid": 100999, **seat_of("card0-Virtual-4")},
+               f"{AS_USER} podman kill -s KILL desk",
+               f"{AS_USER} podman inspect -f '{{{{.Id}}}}' desk")
 
 
 def test_nspawn(vm):
@@ -142,7 +146,9 @@ def test_nspawn_seat(vm):
     """systemd-nspawn with a seat of the VM's, with nothing of ours in the container."""
     options = f"--bind-ro=/usr --bind-ro=/etc {block(NSPAWN, 1)}"
     check_desk(vm, prepared(block(NSPAWN, 0), "systemd-nspawn", options), "20c0c0",
-               on("card0-Virtual-3"), seat_of("card0-Virtual-3"), "machinectl kill -s KILL desk")
+               on("card0-Virtual-3"),
+               {"engine": "nspawn", "uid": 1000, **seat_of("card0-Virtual-3")},
+               "machinectl kill -s KILL desk", "echo desk")
 
 
 def test_unit(vm):
