@@ -137,81 +137,102 @@ int state_parse(struct state *state, const char *text) {
 	return 0;
 }
 
-/* The same format the other way round. A cJSON_Add… without memory leaves a file that is refused.
- */
+/* The same format the other way round. Without memory there is no text rather than half of one. */
 
-static void add_u64(cJSON *object, const char *name, uint64_t value) {
+static bool add_u64(cJSON *object, const char *name, uint64_t value) {
 	char text[24];
 	snprintf(text, sizeof(text), "%" PRIu64, value);
-	cJSON_AddStringToObject(object, name, text);
+	return cJSON_AddStringToObject(object, name, text);
+}
+
+/* Takes the item over in any case. */
+static bool add_item(cJSON *array, cJSON *item) {
+	if (cJSON_AddItemToArray(array, item)) {
+		return true;
+	}
+	cJSON_Delete(item);
+	return false;
+}
+
+static bool add_planes(cJSON *object, const struct card_objects *objects) {
+	cJSON *planes = cJSON_AddArrayToObject(object, "planes");
+	bool ok = planes;
+	for (unsigned i = 0; ok && i < objects->n_planes; i++) {
+		ok = add_item(planes, cJSON_CreateNumber(objects->planes[i]));
+	}
+	return ok;
+}
+
+static bool add_holder(cJSON *object, const struct identity *identity) {
+	cJSON *holder = cJSON_AddObjectToObject(object, "holder");
+	return cJSON_AddNumberToObject(holder, "uid", identity->uid) &&
+	       cJSON_AddNumberToObject(holder, "pid", identity->pid) &&
+	       cJSON_AddStringToObject(holder, "container", identity->container) &&
+	       cJSON_AddStringToObject(holder, "engine", identity->engine) &&
+	       cJSON_AddStringToObject(holder, "unit", identity->unit) &&
+	       (!identity->served || cJSON_AddNumberToObject(holder, "agent", identity->agent_uid));
 }
 
 /* A scanout with a lease, or with a picture that lingers after one. */
 static cJSON *print_scanout(const struct scanout *scanout) {
-	const struct identity *who = &scanout->last_holder;
-	cJSON *object = cJSON_CreateObject();
-	cJSON_AddStringToObject(object, "scanout", scanout->id);
-	cJSON_AddNumberToObject(object, "lessee", scanout->lease ? scanout->lease->lessee : 0);
-	add_u64(object, "generation", scanout->generation);
-	add_u64(object, "since", scanout->since);
-	cJSON_AddStringToObject(object, "label", scanout->last_label);
-	cJSON_AddNumberToObject(object, "connector", scanout->objects.connector);
-	cJSON_AddNumberToObject(object, "crtc", scanout->objects.crtc);
-	cJSON *planes = cJSON_AddArrayToObject(object, "planes");
-	for (unsigned i = 0; i < scanout->objects.n_planes; i++) {
-		cJSON_AddItemToArray(planes, cJSON_CreateNumber(scanout->objects.planes[i]));
-	}
-	cJSON *holder = cJSON_AddObjectToObject(object, "holder");
-	cJSON_AddNumberToObject(holder, "uid", who->uid);
-	cJSON_AddNumberToObject(holder, "pid", who->pid);
-	cJSON_AddStringToObject(holder, "container", who->container);
-	cJSON_AddStringToObject(holder, "engine", who->engine);
-	cJSON_AddStringToObject(holder, "unit", who->unit);
-	if (who->served) {
-		cJSON_AddNumberToObject(holder, "agent", who->agent_uid);
-	}
+	AUTO_JSON cJSON *object = cJSON_CreateObject();
+	bool ok = cJSON_AddStringToObject(object, "scanout", scanout->id) &&
+		  cJSON_AddNumberToObject(
+			  object, "lessee", scanout->lease ? scanout->lease->lessee : 0) &&
+		  add_u64(object, "generation", scanout->generation) &&
+		  add_u64(object, "since", scanout->since) &&
+		  cJSON_AddStringToObject(object, "label", scanout->last_label) &&
+		  cJSON_AddNumberToObject(object, "connector", scanout->objects.connector) &&
+		  cJSON_AddNumberToObject(object, "crtc", scanout->objects.crtc) &&
+		  add_planes(object, &scanout->objects) &&
+		  add_holder(object, &scanout->last_holder);
 	if (scanout->linger) {
-		add_u64(object, "linger", linger_usec(scanout));
-		add_u64(object, "until", linger_until(scanout));
-		cJSON_AddNumberToObject(
-			object, "framebuffer", scanout->lease ? 0 : scanout->framebuffer);
+		ok = ok && add_u64(object, "linger", linger_usec(scanout)) &&
+		     add_u64(object, "until", linger_until(scanout)) &&
+		     cJSON_AddNumberToObject(
+			     object, "framebuffer", scanout->lease ? 0 : scanout->framebuffer);
 	}
-	return object;
+	return ok ? TAKE_PTR(object) : NULL;
 }
 
 /* Printed once: a grant must not cost more the more leases there are. */
-static void add_lease(cJSON *leases, struct lease *lease) {
+static bool add_lease(cJSON *leases, struct lease *lease) {
 	if (!lease->record) {
 		AUTO_JSON cJSON *object = print_scanout(lease->scanout);
-		lease->record = cJSON_PrintUnformatted(object);
+		lease->record = object ? cJSON_PrintUnformatted(object) : NULL;
 	}
-	cJSON_AddItemToArray(leases, cJSON_CreateRaw(lease->record));
+	return lease->record && add_item(leases, cJSON_CreateRaw(lease->record));
+}
+
+static bool add_card(cJSON *cards, const struct manager *manager, const struct card *card) {
+	cJSON *object = cJSON_CreateObject();
+	if (!add_item(cards, object)) {
+		return false;
+	}
+	cJSON *leases = NULL;
+	bool ok = cJSON_AddStringToObject(object, "device", card->device) &&
+		  cJSON_AddStringToObject(object, "store_name", card->store_name) &&
+		  (leases = cJSON_AddArrayToObject(object, "leases"));
+	const struct scanout *scanout;
+	struct lease *lease;
+	TAILQ_FOREACH (lease, &manager->leases.leases, link) {
+		ok = ok && (lease->scanout->card != card || add_lease(leases, lease));
+	}
+	TAILQ_FOREACH (scanout, &card->scanouts, link) {
+		ok = ok && (!linger_is_on(scanout) || add_item(leases, print_scanout(scanout)));
+	}
+	return ok;
 }
 
 char *state_print(const struct manager *manager) {
 	AUTO_JSON cJSON *root = cJSON_CreateObject();
-	cJSON_AddNumberToObject(root, "version", VERSION);
-	add_u64(root, "generation", manager->leases.last_generation);
-	cJSON *cards = cJSON_AddArrayToObject(root, "cards");
+	cJSON *cards = NULL;
+	bool ok = cJSON_AddNumberToObject(root, "version", VERSION) &&
+		  add_u64(root, "generation", manager->leases.last_generation) &&
+		  (cards = cJSON_AddArrayToObject(root, "cards"));
 	const struct card *card;
-	const struct scanout *scanout;
-	struct lease *lease;
 	TAILQ_FOREACH (card, &manager->cards, link) {
-		cJSON *object = cJSON_CreateObject();
-		cJSON_AddItemToArray(cards, object);
-		cJSON_AddStringToObject(object, "device", card->device);
-		cJSON_AddStringToObject(object, "store_name", card->store_name);
-		cJSON *leases = cJSON_AddArrayToObject(object, "leases");
-		TAILQ_FOREACH (lease, &manager->leases.leases, link) {
-			if (lease->scanout->card == card) {
-				add_lease(leases, lease);
-			}
-		}
-		TAILQ_FOREACH (scanout, &card->scanouts, link) {
-			if (linger_is_on(scanout)) {
-				cJSON_AddItemToArray(leases, print_scanout(scanout));
-			}
-		}
+		ok = ok && add_card(cards, manager, card);
 	}
-	return cJSON_PrintUnformatted(root);
+	return ok ? cJSON_PrintUnformatted(root) : NULL;
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "fake_kernel.h"
+#include "starve.h"
 
 struct fake_kernel fake_kernel;
 
@@ -100,7 +101,9 @@ void fake_finish(void) {
 }
 
 struct fake_card *fake_card_add(const char *device, const struct card_snapshot *topology) {
+	starve_pause();
 	struct fake_card *card = calloc(1, sizeof(*card));
+	starve_resume();
 	assert(card);
 	fake_lock();
 	snprintf(card->device, sizeof(card->device), "%s", device);

@@ -12,6 +12,7 @@
 #include "log.h"
 #include "monitor.h"
 #include "passed.h"
+#include "starve.h"
 
 const struct identity root = {.uid = 0, .pid = 1};
 const struct identity user = {.uid = 1000, .pid = 2};
@@ -155,7 +156,9 @@ void rig_keep_state(struct rig *rig) {
 }
 
 static int start_again(struct rig *rig, int card_fd, const char *store_name) {
+	starve_pause();
 	struct config config = make_config(true, NULL);
+	starve_resume();
 	char *names[] = {(char *)store_name};
 	int fds[] = {fcntl(card_fd, F_DUPFD_CLOEXEC, 3)};
 	struct passed passed = {.names = names, .fds = fds, .n = 1};
@@ -224,7 +227,9 @@ void rig_settle(struct rig *rig) {
 }
 
 void rig_reload(struct rig *rig, const char *exclude) {
+	starve_pause();
 	struct config config = make_config(rig->manager.config.force_connect, exclude);
+	starve_resume();
 	manager_reconfigure(&rig->manager, &config);
 }
 

@@ -1,6 +1,6 @@
 /*
- * Every call on the card fails once, with each errno that it can have, at each step of what the
- * daemon does. Whatever fails: what holds before and after is the same.
+ * Every call on the card fails once, with each errno that it can have, and every allocation, at
+ * each step of what the daemon does. Whatever fails: what holds before and after is the same.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -13,6 +13,7 @@
 #include "modes.h"
 #include "monitor.h"
 #include "rig.h"
+#include "starve.h"
 
 #define CARD0 "/dev/dri/card0"
 #define CARD1 "/dev/dri/card1"
@@ -254,6 +255,16 @@ static void assert_all_can_be_leased(struct rig *rig, unsigned n_scanouts) {
 	assert_int_equal(fake_n_adopted(), 0);
 }
 
+static void assert_all_is_well(struct rig *rig, const struct scenario *scenario) {
+	assert_all_are_answered(rig);
+	assert_table_is_right(rig);
+	if (scenario->flags & KEPT) {
+		assert_int_equal(rig_state(rig, V1), SCANOUT_LEASED);
+		assert_int_equal(rig->n_ended, 0);
+	}
+	assert_all_can_be_leased(rig, scenario->n_scanouts);
+}
+
 static void run(const struct scenario *scenario, enum fake_op op, unsigned skip, int error) {
 	struct rig *rig = prepare(scenario);
 	fake_fail(op, skip, 1, -error);
@@ -267,14 +278,20 @@ static void run(const struct scenario *scenario, enum fake_op op, unsigned skip,
 		fake_send(CARD_EVENT_LEASE, CARD0);
 		rig_settle(rig);
 	}
-	assert_all_are_answered(rig);
-	assert_table_is_right(rig);
-	if (scenario->flags & KEPT) {
-		assert_int_equal(rig_state(rig, V1), SCANOUT_LEASED);
-		assert_int_equal(rig->n_ended, 0);
-	}
-	assert_all_can_be_leased(rig, scenario->n_scanouts);
+	assert_all_is_well(rig, scenario);
 	rig_destroy(rig);
+}
+
+/* Returns whether there are so many allocations. */
+static bool run_starving(const struct scenario *scenario, unsigned n) {
+	struct rig *rig = prepare(scenario);
+	starve(n);
+	scenario->run(rig);
+	rig_settle(rig);
+	bool starved = starve_end();
+	assert_all_is_well(rig, scenario);
+	rig_destroy(rig);
+	return starved;
 }
 
 /* How often the scenario makes each call if none fails. */
@@ -321,6 +338,40 @@ static void every_call_with_every_errno(void **state) {
 		}
 	}
 	assert_true(n_runs > 500);
+}
+
+static void every_allocation(void **state) {
+	for (size_t s = 0; s < N_ELEMENTS(scenarios); s++) {
+		unsigned n = 1;
+		while (run_starving(&scenarios[s], n)) {
+			n++;
+			if (getenv("SCANOUTD_TEST_LOG")) {
+				fprintf(stderr, "%s: allocation %u fails\n", scenarios[s].name, n);
+			}
+		}
+	}
+}
+
+/* Not written for want of memory, the table is written with the next change, with all names. */
+static void every_allocation_of_a_save(void **state) {
+	bool starved = true;
+	unsigned n_named = 0;
+	for (unsigned n = 1; starved; n++) {
+		struct card_snapshot topology = fake_topology_virtio(N);
+		struct rig *rig = rig_with_card(&topology);
+		rig_keep_state(rig);
+		starve(n);
+		struct answer *a = ask(rig, &user, .label = "desk", .scanout = V1);
+		starved = starve_end();
+		ask(rig, &container_a, .label = "other");
+		rig_restart(rig);
+		if (a->code == REFUSAL_NONE) {
+			assert_string_equal(rig_scanout(rig, V1)->lease->label, "desk");
+			n_named++;
+		}
+		rig_destroy(rig);
+	}
+	assert_true(n_named > 20); // most of it is the file's
 }
 
 /* What cannot be blanked is nobody's, says why and since when, and is free once it works. */
@@ -386,6 +437,8 @@ int main(void) {
 		TEST(a_monitor_that_fails),
 		cmocka_unit_test(a_restart_with_a_failing_call_keeps_the_leases),
 		cmocka_unit_test(every_call_with_every_errno),
+		cmocka_unit_test(every_allocation),
+		cmocka_unit_test(every_allocation_of_a_save),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
