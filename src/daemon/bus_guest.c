@@ -20,17 +20,36 @@
 /* Messages taken from one guest before everybody else gets a turn. */
 #define MAX_BURST 16
 
-static void peer_destroy(struct peer *peer) {
+static void peer_remove(struct peer *peer) {
 	struct bus *bus = peer->bus;
 	bus_manager_drop_calls(peer);
 	TAILQ_REMOVE(&bus->guests, peer, link);
-	bus->n_guests--;
-	sd_event_source_disable_unref(peer->io);
-	sd_bus_close_unref(peer->connection);
-	free(peer);
-	if (bus->n_guests == 0) {
+	peer->io = sd_event_source_disable_unref(peer->io);
+	if (--bus->n_guests == 0) {
 		sd_event_source_set_enabled(bus->guest_post, SD_EVENT_OFF);
 	}
+}
+
+static void peer_destroy(struct peer *peer) {
+	peer_remove(peer);
+	sd_bus_close_unref(peer->connection);
+	free(peer);
+}
+
+/*
+ * One that could not be set up. Without memory for an object, sd-bus leaves pointers behind that
+ * dangle (bus_node_allocate() and add_object_vtable_internal() in systemd 252): such a connection
+ * is closed and never freed.
+ */
+static void peer_abandon(struct peer *peer, int error) {
+	static struct peer_list abandoned = TAILQ_HEAD_INITIALIZER(abandoned);
+	if (error != -ENOMEM) {
+		peer_destroy(peer);
+		return;
+	}
+	peer_remove(peer);
+	sd_bus_close(peer->connection);
+	TAILQ_INSERT_TAIL(&abandoned, peer, link);
 }
 
 static size_t memory_in_use(void) {
@@ -99,8 +118,9 @@ static int look_at_guests(sd_event_source *source, void *data) {
 		}
 		again |= r > 0;
 	}
-	return sd_event_source_set_enabled(
-		bus->guest_again, again ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+	/* An error here would be the last call of this function: sd-event disables what fails. */
+	sd_event_source_set_enabled(bus->guest_again, again ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+	return 0;
 }
 
 /* Only wakes the loop, so that look_at_guests() runs once more. */
@@ -209,7 +229,7 @@ int bus_add_guest(struct bus *bus, int guest_fd, bool agent) {
 		r = guest_start(peer, TAKE_FD(fd));
 	}
 	if (r < 0) {
-		peer_destroy(peer);
+		peer_abandon(peer, r);
 	}
 	return r;
 }

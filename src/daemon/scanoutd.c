@@ -285,6 +285,9 @@ static int start(struct scanoutd *d) {
 		bus_take_name(d->bus);
 	}
 	r = sd_event_loop(d->event);
+	if (r < 0) {
+		log_error("The event loop fails: %s", strerror(-r));
+	}
 	return r < 0 ? EXIT_FAILED : r;
 }
 
