@@ -125,6 +125,10 @@ pid_t bus_rig_spawn(struct bus_rig *rig, const char *cards, const char *argument
 		unsetenv("JOURNAL_STREAM");
 		unsetenv("WATCHDOG_USEC");
 		close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); // what the test has is not the daemon's
+		const char *shared = getenv("SCANOUTD_STARVE");
+		if (shared) {
+			fcntl(atoi(shared), F_SETFD, 0);
+		}
 		dup2(fd, STDOUT_FILENO);
 		dup2(fd, STDERR_FILENO);
 		pass_sockets(rig);
@@ -241,6 +245,22 @@ sd_bus *bus_rig_connect(struct bus_rig *rig) {
 	return bus;
 }
 
+void bus_rig_open_to_guests(struct bus_rig *rig) {
+	AUTO_FREE char *config = NULL;
+	assert_true(asprintf(&config, "[Card]\nSeat=none\n[Guest]\nSocket=%s/guests/bus\n",
+			    rig->directory) > 0);
+	bus_rig_write_config(rig, config);
+}
+
+int bus_rig_guest_socket(struct bus_rig *rig) {
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/guests/bus", rig->directory);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
 sd_bus *bus_rig_connect_peer(struct bus_rig *rig, const char *name) {
 	sd_bus *bus = NULL;
 	char address[256];
@@ -250,4 +270,8 @@ sd_bus *bus_rig_connect_peer(struct bus_rig *rig, const char *name) {
 	assert_true(sd_bus_negotiate_fds(bus, true) >= 0);
 	assert_true(sd_bus_start(bus) >= 0);
 	return bus;
+}
+
+sd_bus *bus_rig_guest(struct bus_rig *rig) {
+	return bus_rig_connect_peer(rig, "guests/bus");
 }

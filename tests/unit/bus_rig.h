@@ -50,6 +50,10 @@ sd_bus *bus_rig_connect(struct bus_rig *rig);
 
 /* The same without the bus, to the daemon's socket for guests, "guest", or for agents, "agent". */
 sd_bus *bus_rig_connect_peer(struct bus_rig *rig, const char *name);
+/* Configures a guest socket, for before the daemon starts; and connects to it. */
+void bus_rig_open_to_guests(struct bus_rig *rig);
+int bus_rig_guest_socket(struct bus_rig *rig);
+sd_bus *bus_rig_guest(struct bus_rig *rig);
 
 /* Calls a method of the manager and asserts that it works. The caller owns the reply. */
 sd_bus_message *call(sd_bus *bus, const char *method, const char *types, ...);

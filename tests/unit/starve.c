@@ -3,23 +3,26 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* The allocator of the sanitizer's library, which would be called if the names here were not. */
 void *__interceptor_malloc(size_t size);
 void *__interceptor_calloc(size_t n, size_t size);
 void *__interceptor_realloc(void *old, size_t size);
 
-static __thread unsigned countdown; // 0: none fails
-static __thread bool armed, paused, starved;
+/* To the next failure; 0: none comes. Of this thread, or shared with the test that started us. */
+static __thread volatile unsigned own, *countdown;
+static __thread bool paused;
 
 void starve(unsigned n) {
-	armed = n > 0;
-	paused = starved = false;
-	countdown = n;
+	own = n;
+	countdown = &own;
+	paused = false;
 }
 
 bool starve_end(void) {
-	armed = false;
+	bool starved = own == 0;
+	own = 0;
 	return starved;
 }
 
@@ -31,12 +34,19 @@ void starve_resume(void) {
 	paused = false;
 }
 
+volatile unsigned *starve_share(int fd) {
+	void *page = mmap(NULL, sizeof(*countdown), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	return page == MAP_FAILED ? NULL : page;
+}
+
+void starve_obey(int fd) {
+	countdown = starve_share(fd);
+}
+
 static bool fails(void) {
-	if (!armed || paused || --countdown > 0) {
+	if (!countdown || paused || *countdown == 0 || --*countdown > 0) {
 		return false;
 	}
-	armed = false;
-	starved = true;
 	errno = ENOMEM;
 	return true;
 }

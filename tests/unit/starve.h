@@ -15,4 +15,9 @@ bool starve_end(void);
 void starve_pause(void);
 void starve_resume(void);
 
+/* For another process: what is written through the pointer is starve()'s `n` there. */
+volatile unsigned *starve_share(int fd);
+/* In that process, for the thread that calls it. */
+void starve_obey(int fd);
+
 #endif

@@ -113,24 +113,12 @@ static void the_crtc_of_a_vanished_connector_is_free_again(void **state) {
 /* The daemon with a guest socket, DIRECTORY/guests/bus. */
 static int guest_setup(void **state) {
 	struct bus_rig *rig = bus_rig_new();
-	AUTO_FREE char *config = NULL;
-	assert_true(asprintf(&config, "[Card]\nSeat=none\n[Guest]\nSocket=%s/guests/bus\n",
-			    rig->directory) > 0);
-	bus_rig_write_config(rig, config);
+	bus_rig_open_to_guests(rig);
 	bus_rig_start_bus(rig, true);
 	bus_rig_start_daemon(rig, "4");
 	rig->client = bus_rig_connect(rig);
 	*state = rig;
 	return 0;
-}
-
-static int guest_connect(struct bus_rig *rig) {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s/guests/bus", rig->directory);
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	assert_true(fd >= 0);
-	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	return fd;
 }
 
 static void assert_hung_up(int fd) {
@@ -149,7 +137,7 @@ static void a_stranger_who_leaves_ends_nothing(void **state) {
 	for (int i = 0; i < 8; i++) {
 		AUTO_BUS sd_bus *passer_by = bus_rig_connect(rig);
 		assert_int_equal(count_free(passer_by), 3);
-		close(guest_connect(rig));
+		close(bus_rig_guest_socket(rig));
 	}
 	AUTO_FREE char *now = scanout_property(rig->client, id, "State");
 	assert_string_equal(now, "leased");
@@ -182,7 +170,7 @@ static void idle_connections_hold_up_nobody(void **state) {
 	wait_for_free(rig->client, 4);
 	unsigned n_fds = count_fds(rig->daemon);
 	for (size_t i = 0; i < N_ELEMENTS(idle); i++) {
-		idle[i] = guest_connect(rig);
+		idle[i] = bus_rig_guest_socket(rig);
 	}
 	assert_hung_up(idle[N_ELEMENTS(idle) - 1]); // one holder has no more than 32
 	AUTO_CLOSE int lease = get_lease(rig->client, NULL);
@@ -214,7 +202,7 @@ static void garbage_is_nobody_s_release(void **state) {
 	int fds[N_ELEMENTS(texts)];
 	AUTO_CLOSE int lease = get_lease(rig->client, id);
 	for (size_t i = 0; i < N_ELEMENTS(texts); i++) {
-		fds[i] = guest_connect(rig);
+		fds[i] = bus_rig_guest_socket(rig);
 		memset(text, 0xff, sizeof(text));
 		text[0] = '\0'; // as every client begins
 		memcpy(text + 1, texts[i], strlen(texts[i]));
@@ -233,12 +221,8 @@ static void garbage_is_nobody_s_release(void **state) {
  * waits for. */
 static void idle_connections_do_not_delay_the_end(void **state) {
 	struct bus_rig *rig = *state;
-	AUTO_FREE char *address = NULL;
-	AUTO_BUS sd_bus *deaf = NULL;
-	AUTO_CLOSE int idle = guest_connect(rig);
-	assert_true(asprintf(&address, "unix:path=%s/guests/bus", rig->directory) > 0);
-	assert_true(sd_bus_new(&deaf) >= 0 && sd_bus_set_address(deaf, address) >= 0);
-	assert_true(sd_bus_start(deaf) >= 0);
+	AUTO_CLOSE int idle = bus_rig_guest_socket(rig);
+	AUTO_BUS sd_bus *deaf = bus_rig_guest(rig);
 	assert_int_equal(count_free(deaf), 4);
 	/* Its own answers fill its socket; more than so many unread ones would end it. */
 	for (int i = 0; i < 200; i++) {
@@ -260,7 +244,7 @@ static void idle_connections_do_not_delay_the_end(void **state) {
 static void no_file_survives_an_exec(void **state) {
 	struct bus_rig *rig = *state;
 	char path[64], line[256];
-	AUTO_CLOSE int lease = get_lease(rig->client, NULL), guest = guest_connect(rig);
+	AUTO_CLOSE int lease = get_lease(rig->client, NULL), guest = bus_rig_guest_socket(rig);
 	unsigned n = 0;
 	for (int fd = 3; fd < 256; fd++) {
 		snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", (int)rig->daemon, fd);
