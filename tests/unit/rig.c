@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "inventory.h"
+#include "linger.h"
 #include "log.h"
 #include "monitor.h"
 #include "passed.h"
@@ -211,8 +212,8 @@ static bool is_settled(struct rig *rig) {
 			return false;
 		}
 		TAILQ_FOREACH (scanout, &card->scanouts, link) {
-			if (scanout->state == SCANOUT_STUCK || scanout->state == SCANOUT_DRAINING ||
-				scanout->look) {
+			if (scanout->state == SCANOUT_STUCK || scanout->look ||
+				(scanout->state == SCANOUT_DRAINING && !linger_is_on(scanout))) {
 				return false;
 			}
 		}

@@ -3,9 +3,11 @@
  * each step of what the daemon does. Whatever fails: what holds before and after is the same.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "common/names.h"
@@ -40,6 +42,8 @@ static const char *const names[FAKE_N_OPS] = {
 
 static const int errors[] = {EIO, ENOMEM, EINTR, EINVAL, EACCES, EBUSY, ENOENT, EMFILE};
 
+static pid_t asker; // of a lease that lingers
+
 /* What is done while something fails. Nothing here may insist on success. */
 
 static void start(struct rig *rig) {
@@ -67,6 +71,17 @@ static void take_back(struct rig *rig) {
 
 static void take_over(struct rig *rig) {
 	ask(rig, &user, .label = "desk", .takeover = true);
+}
+
+/* The holder's picture stays, until an admin sends it away. */
+static void linger(struct rig *rig) {
+	kill(asker, SIGKILL);
+	wait_for_exit(asker);
+	answer_close(&rig->answers[0]);
+	rig_settle(rig);
+	if (rig_release(rig, &root, V1) == REFUSAL_DEVICE_BUSY) {
+		rig_release(rig, &root, V1); // as that says
+	}
 }
 
 /* All are taken, one waits, one of them ends. */
@@ -136,6 +151,7 @@ enum {
 	WITH_LEASE = 2,   // answers[0], of `user`, labelled "desk", on V1
 	KEPT = 4,         // … which must be there afterwards
 	RESTART = 8,
+	LINGERS = 16, // such a lease
 };
 
 static const struct scenario {
@@ -150,6 +166,7 @@ static const struct scenario {
 	{"release", release, WITH_LEASE, N},
 	{"revoke", take_back, WITH_LEASE, N},
 	{"takeover", take_over, WITH_LEASE, N},
+	{"linger", linger, LINGERS, N},
 	{"queue", wait_for_one, 0, N},
 	{"reload", reload, WITH_LEASE | KEPT, N},
 	{"list", show, WITH_LEASE | KEPT, N},
@@ -186,6 +203,19 @@ static struct rig *prepare(const struct scenario *scenario) {
 	}
 	if (scenario->flags & WITH_LEASE) {
 		assert_granted(ask(rig, &user, .label = "desk", .scanout = V1), V1);
+	}
+	if (scenario->flags & LINGERS) {
+		struct identity identity = user;
+		asker = identity.pid = fork();
+		if (asker == 0) {
+			close_range(0, ~0U, 0); // no copy of a lease
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			pause();
+			_exit(0);
+		}
+		assert_granted(ask(rig, &identity, .label = "desk", .scanout = V1,
+				       .linger_usec = 600 * SECOND),
+			V1);
 	}
 	return rig;
 }
