@@ -33,7 +33,7 @@ static const char *const names[FAKE_N_OPS] = {
 	[FAKE_READ_EVENT] = "read_event",
 };
 
-static const int errors[] = {EIO, ENOMEM, EINTR, EINVAL, EACCES, EBUSY, ENOENT, EMFILE};
+static const int errors[] = {EIO, ENOMEM, EINTR, EINVAL, EACCES, EBUSY, ENOENT, ENODEV, EMFILE};
 
 /* Whether the kernel can say so while nothing else is wrong. */
 static bool is_possible(const struct scenario *scenario, enum fake_op op, int error) {
@@ -41,7 +41,8 @@ static bool is_possible(const struct scenario *scenario, enum fake_op op, int er
 		return false; // then the lessee is gone: test_release has that
 	}
 	if ((op == FAKE_OPEN || op == FAKE_FIND_NODE) && (scenario->flags & SCENARIO_RESTART)) {
-		return error != ENOENT && error != EBUSY; // then the card is, or is another's
+		return error != ENOENT && error != ENODEV &&
+		       error != EBUSY; // then the card is, or is another's
 	}
 	return true;
 }
