@@ -9,20 +9,24 @@
 #include "cleanup.h"
 
 int socket_listen(const char *path) {
+	return socket_listen_as(path, SOCK_STREAM, 0666);
+}
+
+int socket_listen_as(const char *path, int type, mode_t mode) {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	if (strlen(path) >= sizeof(address.sun_path)) {
 		return -ENAMETOOLONG;
 	}
 	strcpy(address.sun_path, path);
 
-	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	AUTO_CLOSE int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0) {
 		return -errno;
 	}
 	if (unlink(path) < 0 && errno != ENOENT) {
 		return -errno;
 	}
-	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, 0666) < 0 ||
+	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0 || chmod(path, mode) < 0 ||
 		listen(fd, SOMAXCONN) < 0) {
 		return -errno;
 	}

@@ -2,6 +2,7 @@
 #ifndef SCANOUT_SOCKET_H
 #define SCANOUT_SOCKET_H
 
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <systemd/sd-event.h>
 
@@ -10,6 +11,8 @@
  * can reach the folder may connect. Returns the descriptor, or negative errno.
  */
 int socket_listen(const char *path);
+/* The same of another type (SOCK_…) for those whom `mode` lets in. */
+int socket_listen_as(const char *path, int type, mode_t mode);
 
 /*
  * Calls accepted() with each new connection, which the callee owns from then on. Takes fd over on

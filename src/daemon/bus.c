@@ -168,22 +168,48 @@ static int on_name(sd_bus_message *reply, void *data, sd_bus_error *error) {
 		return 0;
 	}
 	int r = sd_bus_message_read(reply, "u", &result);
+	if (r >= 0 && result == 2 && bus->queued) { // IN_QUEUE
+		bus->in_line = true;
+		bus->queued(bus->data);
+		return 0;
+	}
 	if (r < 0 || (result != 1 && result != 4)) { // PRIMARY_OWNER, ALREADY_OWNER
 		log_error(
 			"Another scanoutd has the name " SCANOUT_BUS_NAME " already. Stop it first "
-			"('systemctl stop scanoutd')");
+			"('systemctl stop scanoutd'), or take its place with --replace");
 		bus->failed(bus->data, -EEXIST);
 		return 0;
 	}
+	bus->queued = NULL;
 	bus->ready(bus->data);
 	return 0;
 }
 
+/* The bus gives us the name in the very moment in which the other daemon goes. */
+static int on_name_acquired(sd_bus_message *message, void *data, sd_bus_error *error) {
+	struct bus *bus = data;
+	const char *name, *sender = sd_bus_message_get_sender(message);
+	if (bus->in_line && sender && strcmp(sender, "org.freedesktop.DBus") == 0 &&
+		sd_bus_message_is_signal(message, "org.freedesktop.DBus", "NameAcquired") &&
+		sd_bus_message_read(message, "s", &name) >= 0 &&
+		strcmp(name, SCANOUT_BUS_NAME) == 0) {
+		bus->in_line = false;
+		bus->queued = NULL;
+		bus->ready(bus->data);
+	}
+	return 0; // others may look at it, too
+}
+
 static int request_name(struct bus *bus) {
-	/* DO_NOT_QUEUE (4): to wait in line behind another daemon would look like working. */
+	/* DO_NOT_QUEUE (4): to wait in line behind another daemon would look like working, unless
+	 * that one is about to go. */
 	return sd_bus_call_method_async(bus->system.connection, NULL, "org.freedesktop.DBus",
 		"/org/freedesktop/DBus", "org.freedesktop.DBus", "RequestName", on_name, bus, "su",
-		SCANOUT_BUS_NAME, (uint32_t)4);
+		SCANOUT_BUS_NAME, (uint32_t)(bus->queued ? 0 : 4));
+}
+
+void bus_queue_for_name(struct bus *bus, void (*queued)(void *data)) {
+	bus->queued = queued;
 }
 
 void bus_take_name(struct bus *bus) {
@@ -236,6 +262,7 @@ static int reconnect(sd_event_source *source, uint64_t usec, void *data) {
 }
 
 static void bus_disconnect(struct bus *bus) {
+	bus->in_line = false;
 	bus->system.connection = sd_bus_close_unref(bus->system.connection);
 	int r = sd_event_source_set_time_relative(bus->reconnect, RECONNECT_USEC);
 	if (r >= 0) {
@@ -291,6 +318,11 @@ static int bus_connect(struct bus *bus) {
 		return r;
 	}
 	r = start(bus);
+	if (r < 0) {
+		return r;
+	}
+	/* Sent to us alone, so that no match rule is needed on the bus itself. */
+	r = sd_bus_add_filter(bus->system.connection, NULL, on_name_acquired, bus);
 	if (r < 0) {
 		return r;
 	}

@@ -35,6 +35,8 @@ struct bus {
 	sd_event_source *reconnect;   // after the bus went away
 	bool counts_changed;          // of Free or Total
 	bool want_name;               // everything is prepared: take the name
+	bool in_line;                 // we wait for another daemon to give the name up
+	void (*queued)(void *data);   // we do; NULL: we never shall
 	void (*ready)(void *data);    // the name is ours
 	void (*failed)(void *data, int error);
 	void *data;
@@ -56,6 +58,8 @@ struct call {
  */
 int bus_new(struct manager *manager, void (*ready)(void *data),
 	void (*failed)(void *data, int error), void *data, struct bus **ret);
+/* If another daemon has the name, get in line for it, and call `queued`. */
+void bus_queue_for_name(struct bus *bus, void (*queued)(void *data));
 /* Takes the name as soon as the bus is there: from then on calls come. */
 void bus_take_name(struct bus *bus);
 /* Sends what is queued. NULL is fine. */

@@ -287,7 +287,11 @@ enum refusal_code grant_lease(struct manager *manager, const struct wish *wish,
 	struct refusal *refusal) {
 	struct scanout *scanout = NULL;
 
-	*ret_drains = false;
+	*ret_drains = manager->resting;
+	if (manager->resting) {
+		return refusal_set(refusal, REFUSAL_BUSY,
+			"scanoutd is being replaced by a new one. Ask again in a moment.");
+	}
 	if (manager->paused) {
 		return refusal_set(refusal, REFUSAL_DEVICE_BUSY,
 			"The seat is disabled: another session has the card. Ask again when it is "

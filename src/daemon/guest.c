@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "bus.h"
@@ -21,8 +23,9 @@ struct guest {
 	sd_event *event;
 	struct bus *bus;
 	sd_event_source *sockets[MAX_SOCKETS];
+	bool agents[MAX_SOCKETS]; // who may speak on them
 	size_t n_sockets;
-	char *path; // that we made, or NULL
+	char *path; // of the one to remove at the end, or NULL
 };
 
 static void let_in(struct guest *guest, int fd, bool agent) {
@@ -50,9 +53,23 @@ static int serve(struct guest *guest, int fd, sd_event_io_handler_t handle_conne
 	int r = socket_serve(
 		guest->event, &guest->sockets[guest->n_sockets], fd, handle_connection, guest);
 	if (r >= 0) {
-		guest->n_sockets++;
+		guest->agents[guest->n_sockets++] = handle_connection == handle_agent;
 	}
 	return r;
+}
+
+/* Whether the last daemon made this one and handed it over. */
+static bool is_served(const struct guest *guest, const char *path) {
+	struct sockaddr_un address = {0};
+	for (size_t i = 0; i < guest->n_sockets; i++) {
+		socklen_t size = sizeof(address) - 1;
+		int fd = sd_event_source_get_io_fd(guest->sockets[i]);
+		if (getsockname(fd, (struct sockaddr *)&address, &size) == 0 &&
+			strcmp(address.sun_path, path) == 0) {
+			return true;
+		}
+	}
+	return false;
 }
 
 static int serve_path(struct guest *guest, const char *path) {
@@ -66,13 +83,16 @@ static int serve_path(struct guest *guest, const char *path) {
 	if (r < 0) {
 		return r;
 	}
-	AUTO_CLOSE int fd = socket_listen(path);
-	if (fd < 0) {
-		return fd;
-	}
 	guest->path = strdup(path);
 	if (!guest->path) {
 		return -ENOMEM;
+	}
+	if (is_served(guest, path)) {
+		return 0;
+	}
+	AUTO_CLOSE int fd = socket_listen(path);
+	if (fd < 0) {
+		return fd;
 	}
 	r = serve(guest, fd, handle_guest);
 	if (r >= 0) {
@@ -117,6 +137,27 @@ int guest_listen(sd_event *event, struct bus *bus, struct passed *passed, const 
 	}
 	*ret = guest;
 	return 0;
+}
+
+void guest_pause(struct guest *guest, bool paused) {
+	for (size_t i = 0; guest && i < guest->n_sockets; i++) {
+		sd_event_source_set_enabled(guest->sockets[i], paused ? SD_EVENT_OFF : SD_EVENT_ON);
+	}
+}
+
+int guest_append(const struct guest *guest, struct passed *passed) {
+	int r = 0;
+	for (size_t i = 0; guest && r >= 0 && i < guest->n_sockets; i++) {
+		r = passed_add(passed, guest->agents[i] ? "agent" : "guest",
+			sd_event_source_get_io_fd(guest->sockets[i]));
+	}
+	return r;
+}
+
+void guest_leave(struct guest *guest) {
+	if (guest) {
+		free(TAKE_PTR(guest->path));
+	}
 }
 
 void guest_destroy(struct guest *guest) {

@@ -213,7 +213,8 @@ static void insert(struct manager *manager, struct card *card) {
 	TAILQ_INSERT_TAIL(&manager->cards, card, link);
 }
 
-/* Takes over an open fd of the card, on success only. */
+/* Takes over an open fd of the card, on success only. `store_name`: of the last daemon, or NULL.
+ */
 static int add_card(struct manager *manager, const char *device, int fd, const char *store_name) {
 	struct card *card;
 	int r = card_new(manager->ops, manager->event, device, fd, &card);
@@ -227,7 +228,10 @@ static int add_card(struct manager *manager, const char *device, int fd, const c
 		snprintf(card->store_name, sizeof(card->store_name), "%s", store_name);
 	} else if (!manager->seat) {
 		/* What a seat manager opened is the seat manager's to keep. */
-		state_keep_card(card);
+		state_name_card(card);
+	}
+	if (card->store_name[0] != '\0') {
+		state_keep_card(card); // systemd sees whether it has that file already
 	}
 	inventory_update(manager, card);
 	return 0;
@@ -326,6 +330,7 @@ int inventory_adopt(struct manager *manager, struct passed *passed) {
 			result = r;
 			continue;
 		}
+		result = r < 0 && result == 0 ? 1 : result;
 		log_warning("%s: A card from the last daemon is of no use: %s", name,
 			r < 0 ? strerror(-r) : "Devices= does not name it");
 		state_forget_card(name);

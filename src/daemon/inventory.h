@@ -19,8 +19,9 @@ int inventory_add(struct manager *manager, const char *device);
 struct passed;
 
 /*
- * Takes up the cards that the last daemon left in systemd's fd store, with the leases on them. A
- * negative errno: one of them cannot be had now, but later, and is still in the store.
+ * Takes up the cards that the last daemon left, with the leases on them: in systemd's fd store, or
+ * handed over by itself. A negative errno: one of them cannot be had now, but later, and is still
+ * where it was; 1: one that the configuration wants is of no use any more. Both are logged.
  */
 int inventory_adopt(struct manager *manager, struct passed *passed);
 

@@ -13,8 +13,11 @@
 #include "common/cleanup.h"
 #include "log.h"
 #include "manager.h"
+#include "passed.h"
 #include "picture.h"
 #include "state.h"
+
+#define RESTING_USEC 1000000
 
 struct linger {
 	struct manager *manager;
@@ -36,7 +39,7 @@ static uint64_t now_usec(void) {
 
 void linger_advance(struct scanout *scanout) {
 	if (!linger_is_due(scanout) || !scanout->lease || scanout->picture != PICTURE_THEIRS ||
-		scanout->linger->manager->paused) {
+		scanout->linger->manager->paused || scanout->linger->manager->resting) {
 		return;
 	}
 	picture_adopt(scanout->linger->manager, scanout);
@@ -135,12 +138,26 @@ int linger_restore(struct manager *manager, struct scanout *scanout, struct stat
 		}
 		found->asker_fd = -1;
 		linger->copy_fd = TAKE_FD(found->copy_fd);
+		/* systemd sees whether it has them already. */
+		state_keep_lease(found->generation, linger->copy_fd,
+			sd_event_source_get_io_fd(linger->asker));
 	}
 	linger->scanout = scanout;
 	linger->generation = found->generation;
 	linger->until = found->until;
 	scanout->linger = TAKE_PTR(linger);
 	return 0;
+}
+
+int linger_append(const struct scanout *scanout, struct passed *passed) {
+	const struct linger *linger = scanout->linger;
+	char name[64];
+	if (!linger || linger->copy_fd < 0) {
+		return 0;
+	}
+	state_print_lease_name(linger->generation, name, sizeof(name));
+	int r = passed_add(passed, name, linger->copy_fd);
+	return r < 0 ? r : passed_add(passed, name, sd_event_source_get_io_fd(linger->asker));
 }
 
 int linger_take_copy(struct scanout *scanout) {
@@ -163,6 +180,10 @@ bool linger_is_due(const struct scanout *scanout) {
 
 static int handle_over(sd_event_source *source, uint64_t usec, void *data) {
 	struct linger *linger = data;
+	if (linger->manager->resting) { // the other daemon's to do, if it gets that far
+		sd_event_source_set_time_relative(source, RESTING_USEC);
+		return sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+	}
 	linger_cut(linger->scanout);
 	return 0;
 }

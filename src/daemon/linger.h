@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 struct manager;
+struct passed;
 struct scanout;
 struct state_lease;
 
@@ -33,6 +34,10 @@ void linger_destroy(struct linger *linger);
 /* After a restart of the daemon: of a lease that goes on, or of a picture that stands. Takes over
  * the fds of `found`. Returns 0 or a negative errno: then the last picture goes with the lease. */
 int linger_restore(struct manager *manager, struct scanout *scanout, struct state_lease *found);
+
+/* Adds those fds for another daemon, under the name that they have in systemd's store. Returns 0 or
+ * a negative errno. */
+int linger_append(const struct scanout *scanout, struct passed *passed);
 
 /* Our copy of the lease's file, for the worker to close; -1 if there is none. */
 int linger_take_copy(struct scanout *scanout);

@@ -318,6 +318,10 @@ enum refusal_code manager_release(struct manager *manager, const struct identity
 			"The seat is disabled: another session has the card, and only its master "
 			"can revoke leases. Close the fd, or ask again when the seat is back.");
 	}
+	if (manager->resting) {
+		return refusal_set(ret, REFUSAL_DEVICE_BUSY,
+			"scanoutd is being replaced by a new one. Ask again in a moment.");
+	}
 	int r = reaper_reconcile(manager, scanout->card);
 	if (r < 0) {
 		return refusal_set(ret, REFUSAL_DEVICE_BUSY,

@@ -44,6 +44,7 @@ struct manager {
 	struct queue queue;
 	struct seat *seat;  // borrowed; NULL: cards are opened directly
 	bool paused;        // the seat is disabled: the card is somebody else's for now
+	bool resting;       // another daemon is about to take over: no lease begins or ends
 	unsigned preparing; // cards that were opened and whose scanouts do not exist yet
 	bool unopened;      // a card could not be opened just then
 	struct retry retry; // the monitor's: looks for what failed and is marked so

@@ -121,6 +121,10 @@ static void try_again(void *data) {
 	struct manager *manager = monitor->manager;
 	struct card *card;
 	struct scanout *scanout;
+	if (manager->resting) { // another daemon may be at work
+		retry_later(&manager->retry);
+		return;
+	}
 	if (monitor->fd < 0) {
 		hear_again(monitor);
 	}
@@ -175,6 +179,10 @@ int monitor_new(struct manager *manager, struct monitor **ret) {
 	}
 	*ret = monitor;
 	return 0;
+}
+
+void monitor_pause(struct monitor *monitor, bool paused) {
+	sd_event_source_set_enabled(monitor->source, paused ? SD_EVENT_OFF : SD_EVENT_ON);
 }
 
 void monitor_destroy(struct monitor *monitor) {

@@ -1,6 +1,7 @@
 #include "passed.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +27,25 @@ int passed_collect(struct passed *ret) {
 		fds[i] = SD_LISTEN_FDS_START + i;
 	}
 	*ret = (struct passed){.names = names, .fds = fds, .n = (size_t)n};
+	return 0;
+}
+
+int passed_add(struct passed *passed, const char *name, int fd) {
+	char **names = realloc(passed->names, (passed->n + 1) * sizeof(*names));
+	passed->names = names ? names : passed->names;
+	int *fds = realloc(passed->fds, (passed->n + 1) * sizeof(*fds));
+	passed->fds = fds ? fds : passed->fds;
+	char *copy = names && fds ? strdup(name) : NULL;
+	if (!copy) {
+		return -ENOMEM;
+	}
+	int own = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (own < 0) {
+		free(copy);
+		return -errno;
+	}
+	passed->names[passed->n] = copy;
+	passed->fds[passed->n++] = own;
 	return 0;
 }
 

@@ -1,4 +1,7 @@
-/* The fds that systemd passed at the start: listening sockets, and what the fd store kept. */
+/*
+ * Open files with names, from one daemon to the next: listening sockets and cards. systemd passes
+ * them at the start, out of its fd store, or a running daemon does, see handover.h.
+ */
 #ifndef SCANOUTD_PASSED_H
 #define SCANOUTD_PASSED_H
 
@@ -10,8 +13,11 @@ struct passed {
 	size_t n;
 };
 
-/* Collects them, once per process. Without systemd there are none. Returns 0 or -errno. */
+/* Collects what systemd passed, once per process. Returns 0 or -errno. */
 int passed_collect(struct passed *ret);
+
+/* Adds a copy of `fd`. Returns 0 or a negative errno. */
+int passed_add(struct passed *passed, const char *name, int fd);
 
 /*
  * The next fd whose name begins with `prefix`; the caller owns it. `ret_name` stays valid until

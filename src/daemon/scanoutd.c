@@ -16,6 +16,7 @@
 #include "config.h"
 #include "failpoint.h"
 #include "guest.h"
+#include "handover.h"
 #include "inventory.h"
 #include "log.h"
 #include "manager.h"
@@ -23,6 +24,8 @@
 #include "passed.h"
 #include "pause.h"
 #include "seat.h"
+#include "store.h"
+#include "successor.h"
 
 /* sysexits(3), documented in scanoutd(8). */
 enum {
@@ -30,7 +33,7 @@ enum {
 	EXIT_FAILED = 1,
 	EXIT_USAGE = 64,
 	EXIT_NO_CARD = 69,   // a card of Devices= or the system bus cannot be used
-	EXIT_CARD_BUSY = 75, // another process is master of a card
+	EXIT_CARD_BUSY = 75, // another process is master of a card, and does not hand it over
 	EXIT_DENIED = 77,
 	EXIT_CONFIG = 78,
 };
@@ -41,15 +44,18 @@ enum {
 static const char *arg_config = SCANOUTD_SYSCONFDIR "/scanoutd/scanoutd.conf";
 static bool arg_config_given; // then it has to exist
 static bool arg_check_config;
+static bool arg_replace;
 
-static const char usage[] = "Usage: scanoutd [--config FILE] [--check-config] [--debug]\n"
-			    "Leases the outputs of a virtual GPU to containers; see scanoutd(8).\n"
-			    "\n"
-			    "  --config FILE    read FILE and FILE.d/*.conf instead of\n"
-			    "                   " SCANOUTD_SYSCONFDIR "/scanoutd/scanoutd.conf\n"
-			    "  --check-config   say whether the configuration is right, and exit\n"
-			    "  --debug          log refusals and details as well\n"
-			    "  --help, --version\n";
+static const char usage[] =
+	"Usage: scanoutd [--config FILE] [--check-config] [--replace] [--debug]\n"
+	"Leases the outputs of a virtual GPU to containers; see scanoutd(8).\n"
+	"\n"
+	"  --config FILE    read FILE and FILE.d/*.conf instead of\n"
+	"                   " SCANOUTD_SYSCONFDIR "/scanoutd/scanoutd.conf\n"
+	"  --check-config   say whether the configuration is right, and exit\n"
+	"  --replace        take cards and leases over from a running scanoutd\n"
+	"  --debug          log refusals and details as well\n"
+	"  --help, --version\n";
 
 struct scanoutd {
 	sd_event *event;
@@ -59,6 +65,8 @@ struct scanoutd {
 	struct bus *bus;
 	struct guest *guest;
 	struct passed passed;
+	struct successor successor;
+	struct handover *handover;
 	sd_event_source *drained;
 };
 
@@ -67,6 +75,7 @@ static int parse_arguments(int argc, char *argv[]) {
 	static const struct option options[] = {
 		{"config", required_argument, NULL, 'c'},
 		{"check-config", no_argument, NULL, 'k'},
+		{"replace", no_argument, NULL, 'r'},
 		{"debug", no_argument, NULL, 'd'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
@@ -81,6 +90,9 @@ static int parse_arguments(int argc, char *argv[]) {
 			break;
 		case 'k':
 			arg_check_config = true;
+			break;
+		case 'r':
+			arg_replace = true;
 			break;
 		case 'd':
 			log_set_max_level(LOG_DEBUG);
@@ -112,14 +124,58 @@ static void on_seat_changed(void *data, bool enabled) {
 	}
 }
 
+/* By hand there is no folder of ours, but for this one, where the next daemon looks. */
+static const char *runtime_directory(void) {
+	const char *path = getenv("RUNTIME_DIRECTORY"); // systemd.exec(5)
+	return path ? path : "/run/scanoutd";
+}
+
+static void on_replaced(void *data) {
+	struct scanoutd *d = data;
+	queue_finish(&d->manager.queue);
+	sd_event_exit(d->event, EXIT_OK);
+}
+
+static int listen_for_guests(struct scanoutd *d) {
+	return d->guest ? 0
+			: guest_listen(d->event, d->bus, &d->passed, d->manager.config.guest_socket,
+				  &d->guest);
+}
+
+/* All that can fail has to come before the running daemon goes. */
+static void on_queued(void *data) {
+	struct scanoutd *d = data;
+	if (listen_for_guests(d) < 0) {
+		sd_event_exit(d->event, EXIT_FAILED);
+		return;
+	}
+	guest_pause(d->guest, true);
+	if (successor_confirm(&d->successor, &d->manager) < 0) {
+		sd_event_exit(d->event, EXIT_CARD_BUSY);
+	}
+}
+
 static void on_ready(void *data) {
 	struct scanoutd *d = data;
 	unsigned total, n_free;
 	/* Not earlier: a guest that asks before there are scanouts would be refused. */
-	if (!d->guest && guest_listen(d->event, d->bus, &d->passed, d->manager.config.guest_socket,
-				 &d->guest) < 0) {
+	if (listen_for_guests(d) < 0) {
 		sd_event_exit(d->event, EXIT_FAILED);
 		return;
+	}
+	if (successor_confirm(&d->successor, &d->manager) < 0) {
+		sd_event_exit(d->event, EXIT_CARD_BUSY);
+		return;
+	}
+	guest_pause(d->guest, false);
+	if (arg_replace) {
+		state_save(&d->manager.state, &d->manager); // the table came another way
+	}
+	if (!d->handover) {
+		const struct handover_parts parts = {d->event, &d->manager, d->monitor, d->guest};
+		handover_listen(
+			&parts, &d->passed, runtime_directory(), on_replaced, d, &d->handover);
+		store_check(d->bus->system.connection, &d->manager);
 	}
 	manager_count(&d->manager, &total, &n_free);
 	log_info("Ready: %u of %u scanouts are free", n_free, total);
@@ -159,7 +215,8 @@ static int handle_stop(sd_event_source *source, const struct signalfd_siginfo *i
 	sd_notify(false, "STOPPING=1");
 	/* Now: the end of the event loop closes the bus. */
 	queue_finish(&d->manager.queue);
-	if (d->manager.config.release_on_stop && !d->drained && release_all(d) >= 0) {
+	if (d->manager.config.release_on_stop && !d->manager.resting && !d->drained &&
+		release_all(d) >= 0) {
 		return 0;
 	}
 	return sd_event_exit(d->event, EXIT_OK);
@@ -170,6 +227,10 @@ static int handle_reload(sd_event_source *source, const struct signalfd_siginfo 
 	struct config config;
 	char error[512];
 
+	if (d->manager.resting) {
+		log_warning("Not loaded again: another scanoutd is replacing this one");
+		return 0;
+	}
 	sd_notify(false, "RELOADING=1");
 	if (config_load(arg_config, &config, error, sizeof(error)) < 0) {
 		log_error("%s. The configuration stays as it was", error);
@@ -208,6 +269,12 @@ static int add_signals(struct scanoutd *d) {
 static int to_exit_status(const char *device, int error) {
 	switch (error) {
 	case -EBUSY:
+		if (arg_replace) {
+			log_error(
+				"%s: If that is a scanoutd, it is too old for --replace: stop it, "
+				"which ends its leases",
+				device);
+		}
 		return EXIT_CARD_BUSY;
 	case -EACCES:
 	case -EPERM:
@@ -226,14 +293,18 @@ static int open_cards(struct scanoutd *d) {
 	char found[MAX_CARDS][64];
 	char **listed = d->manager.config.devices;
 
-	if (inventory_adopt(&d->manager, &d->passed) < 0) {
+	int r = inventory_adopt(&d->manager, &d->passed);
+	if (r < 0) {
 		return EXIT_FAILED; // systemd has it still, and starts us again
+	}
+	if (r > 0 && d->successor.socket >= 0) {
+		return EXIT_NO_CARD; // its leases go on in the running daemon
 	}
 	for (char **p = listed; p && *p; p++) {
 		if (manager_find_card(&d->manager, *p)) {
 			continue;
 		}
-		int r = inventory_add(&d->manager, *p);
+		r = inventory_add(&d->manager, *p);
 		if (r < 0) {
 			return to_exit_status(*p, r);
 		}
@@ -247,7 +318,7 @@ static int open_cards(struct scanoutd *d) {
 		if (manager_find_card(&d->manager, found[i])) {
 			continue;
 		}
-		int r = inventory_add(&d->manager, found[i]);
+		r = inventory_add(&d->manager, found[i]);
 		/* No outputs: a render-only device is not meant. Not ready: events will tell. */
 		if (r < 0 && r != -ENXIO && r != -ENODEV) {
 			return to_exit_status(found[i], r);
@@ -260,7 +331,13 @@ static int open_cards(struct scanoutd *d) {
 }
 
 static int start(struct scanoutd *d) {
-	int r = seat_open(d->event, d->manager.config.seat, on_seat_changed, d, &d->seat);
+	int r = arg_replace ? successor_take_over(
+				      &d->successor, runtime_directory(), &d->passed, &d->manager)
+			    : 0;
+	if (r < 0) {
+		return EXIT_CARD_BUSY;
+	}
+	r = seat_open(d->event, d->manager.config.seat, on_seat_changed, d, &d->seat);
 	if (r < 0) {
 		return EXIT_NO_CARD;
 	}
@@ -277,6 +354,9 @@ static int start(struct scanoutd *d) {
 		log_error("Cannot set up the bus connection: %s", strerror(-r));
 		return EXIT_NO_CARD;
 	}
+	if (d->successor.socket >= 0) {
+		bus_queue_for_name(d->bus, on_queued);
+	}
 	r = open_cards(d);
 	if (r != 0) {
 		return r;
@@ -292,7 +372,7 @@ static int start(struct scanoutd *d) {
 }
 
 int scanoutd_run(int argc, char *argv[], const struct card_ops *ops) {
-	struct scanoutd d = {0};
+	struct scanoutd d = {.successor = {.socket = -1}};
 	struct config config;
 	char error[512];
 
@@ -337,6 +417,10 @@ int scanoutd_run(int argc, char *argv[], const struct card_ops *ops) {
 		status = start(&d);
 	}
 
+	handover_destroy(d.handover);
+	if (d.successor.socket >= 0) {
+		guest_leave(d.guest); // the running daemon's, which goes on
+	}
 	guest_destroy(d.guest);
 	bus_destroy(d.bus);
 	monitor_destroy(d.monitor);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
@@ -20,10 +21,9 @@
 /* 64 cards with 32 leases of 600 bytes are about 1 MiB; more is not ours. */
 #define MAX_FILE_SIZE (4 * 1024 * 1024)
 
-static int read_file(const char *path, char **ret) {
-	AUTO_FCLOSE FILE *file = fopen(path, "re");
+static int read_text(int fd, char **ret) {
 	struct stat st;
-	if (!file || fstat(fileno(file), &st) < 0) {
+	if (fstat(fd, &st) < 0) {
 		return -errno;
 	}
 	if (!S_ISREG(st.st_mode) || st.st_size > MAX_FILE_SIZE) {
@@ -33,11 +33,16 @@ static int read_file(const char *path, char **ret) {
 	if (!text) {
 		return -ENOMEM;
 	}
-	if (fread(text, 1, (size_t)st.st_size, file) != (size_t)st.st_size) {
+	if (pread(fd, text, (size_t)st.st_size, 0) != st.st_size) {
 		return -EIO;
 	}
 	*ret = TAKE_PTR(text);
 	return 0;
+}
+
+static int read_file(const char *path, char **ret) {
+	AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	return fd < 0 ? -errno : read_text(fd, ret);
 }
 
 void state_init(struct state *state, const char *directory) {
@@ -110,6 +115,12 @@ void state_give_back(
 	}
 }
 
+static int write_text(int fd, const char *text) {
+	size_t length = strlen(text);
+	ssize_t n = write(fd, text, length);
+	return n < 0 ? -errno : (size_t)n == length ? 0 : -ENOSPC;
+}
+
 static int write_file(const char *path, const char *text) {
 	AUTO_FREE char *draft = NULL;
 	if (asprintf(&draft, "%s.new", path) < 0) {
@@ -120,10 +131,8 @@ static int write_file(const char *path, const char *text) {
 	if (fd < 0) {
 		return -errno;
 	}
-	size_t length = strlen(text);
-	ssize_t n = write(fd, text, length);
-	if (n < 0 || (size_t)n != length) {
-		int r = n < 0 ? -errno : -ENOSPC;
+	int r = write_text(fd, text);
+	if (r < 0) {
 		unlink(draft);
 		return r;
 	}
@@ -151,6 +160,32 @@ void state_save(struct state *state, const struct manager *manager) {
 	}
 }
 
+int state_export(const struct manager *manager) {
+	AUTO_JSON_TEXT char *text = state_print(manager);
+	AUTO_CLOSE int fd = memfd_create("leases.json", MFD_CLOEXEC);
+	if (!text) {
+		return -ENOMEM;
+	}
+	if (fd < 0) {
+		return -errno;
+	}
+	int r = write_text(fd, text);
+	return r < 0 ? r : TAKE_FD(fd);
+}
+
+int state_import(struct state *state, int fd) {
+	AUTO_FREE char *text = NULL;
+	struct state_card *before = state->cards;
+	int r = read_text(fd, &text);
+	if (r >= 0) {
+		r = state_parse(state, text);
+	}
+	if (r >= 0) {
+		free(before);
+	}
+	return r;
+}
+
 /* A stable name for people, the card's place on its bus, without what FDNAME= does not allow. */
 static void read_bus_path(const struct card *card, char *ret, size_t size) {
 	char link[64];
@@ -164,37 +199,38 @@ static void read_bus_path(const struct card *card, char *ret, size_t size) {
 	}
 }
 
-void state_keep_card(struct card *card) {
+void state_name_card(struct card *card) {
 	uint64_t epoch = 0;
 	char path[128];
 	/* The number tells this open file from an earlier one of the same card, whose lessees had
 	 * the same small ids. */
 	if (getrandom(&epoch, sizeof(epoch), 0) != sizeof(epoch)) {
-		log_error("%s: Cannot be kept over a restart: %m", card->device);
+		log_error("%s: Cannot be kept for another daemon: %m", card->device);
 		return;
 	}
 	read_bus_path(card, path, sizeof(path));
 	snprintf(card->store_name, sizeof(card->store_name), STATE_FD_PREFIX "%016" PRIx64 ".%s",
 		epoch, path);
+}
+
+void state_keep_card(const struct card *card) {
 	char message[CARD_STORE_NAME_MAX + 32];
 	snprintf(message, sizeof(message), "FDSTORE=1\nFDNAME=%s", card->store_name);
 	int r = sd_pid_notify_with_fds(0, false, message, &card->fd, 1);
-	if (r == 0) {
-		log_debug("%s: No fd store: the leases end with this process", card->device);
-	} else if (r < 0) {
+	if (r < 0) {
 		log_warning("%s: systemd does not keep the card: %s. A restart will end its leases",
 			card->device, strerror(-r));
 	}
 }
 
-static void print_lease_name(uint64_t generation, char *ret, size_t size) {
+void state_print_lease_name(uint64_t generation, char *ret, size_t size) {
 	snprintf(ret, size, STATE_LEASE_PREFIX "%" PRIu64, generation);
 }
 
 void state_keep_lease(uint64_t generation, int copy_fd, int asker_fd) {
 	char name[64], message[128];
 	int fds[] = {copy_fd, asker_fd};
-	print_lease_name(generation, name, sizeof(name));
+	state_print_lease_name(generation, name, sizeof(name));
 	/* FDPOLL=0: systemd would drop a pidfd whose process is gone, just when it is needed. */
 	snprintf(message, sizeof(message), "FDSTORE=1\nFDPOLL=0\nFDNAME=%s", name);
 	int r = sd_pid_notify_with_fds(0, false, message, fds, 2);
@@ -207,7 +243,7 @@ void state_keep_lease(uint64_t generation, int copy_fd, int asker_fd) {
 
 void state_forget_lease(uint64_t generation) {
 	char name[64];
-	print_lease_name(generation, name, sizeof(name));
+	state_print_lease_name(generation, name, sizeof(name));
 	sd_notifyf(false, "FDSTOREREMOVE=1\nFDNAME=%s", name);
 }
 
@@ -216,7 +252,7 @@ static struct state_lease *find_lease(struct state *state, const char *name) {
 	for (size_t i = 0; i < state->n_cards; i++) {
 		for (size_t k = 0; k < state->cards[i].n_leases; k++) {
 			struct state_lease *lease = &state->cards[i].leases[k];
-			print_lease_name(lease->generation, wanted, sizeof(wanted));
+			state_print_lease_name(lease->generation, wanted, sizeof(wanted));
 			if (strcmp(wanted, name) == 0) {
 				return lease;
 			}

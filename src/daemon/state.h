@@ -67,15 +67,27 @@ void state_lease_finish(struct state_lease *lease);
  */
 void state_save(struct state *state, const struct manager *manager);
 
-/* Gives the card a name and its fd to systemd's store. */
-void state_keep_card(struct card *card);
+/*
+ * The same table in a file in memory, for a daemon that takes over. The caller owns the fd; or a
+ * negative errno.
+ */
+int state_export(const struct manager *manager);
+/* Reads that, in place of what state_init() read. Returns 0 or a negative errno. */
+int state_import(struct state *state, int fd);
+
+/* The name of the card's open file, which no other one ever has. */
+void state_name_card(struct card *card);
+/* Gives the fd to systemd's store, under its name. */
+void state_keep_card(const struct card *card);
 /* Takes the fd out of the store: the card is gone, or its leases shall end. */
 void state_forget_card(const char *store_name);
 
 /* The same for what a lease needs whose last picture is to linger. */
 void state_keep_lease(uint64_t generation, int copy_fd, int asker_fd);
 void state_forget_lease(uint64_t generation);
-/* One of those fds, as systemd passed it, becomes the state's. */
+/* The name that they have there. */
+void state_print_lease_name(uint64_t generation, char *ret, size_t size);
+/* One of those fds, as the last daemon or systemd passed it, becomes the state's. */
 void state_give(struct state *state, const char *name, int fd);
 
 #endif

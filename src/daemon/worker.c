@@ -196,6 +196,14 @@ int worker_submit(struct worker *worker, struct worker_job *job) {
 	return 0;
 }
 
+bool worker_is_idle(struct worker *worker) {
+	pthread_mutex_lock(&worker->lock);
+	bool idle =
+		!worker->running && TAILQ_EMPTY(&worker->waiting) && TAILQ_EMPTY(&worker->finished);
+	pthread_mutex_unlock(&worker->lock);
+	return idle;
+}
+
 void worker_stop(struct worker *worker, void (*stopped)(void *data), void *data) {
 	worker->stopped = stopped;
 	worker->stopped_data = data;

@@ -33,6 +33,9 @@ int worker_new(sd_event *event, struct worker **ret);
 /* Hands the job over until done() is called. On failure it stays the caller's. */
 int worker_submit(struct worker *worker, struct worker_job *job);
 
+/* Whether nothing is done or waits to be done, however late. */
+bool worker_is_idle(struct worker *worker);
+
 /*
  * Lets the thread end after the job it is in. Jobs that have not begun are done at once. `stopped`
  * is called from the event loop when the thread is gone; then the worker is freed.
