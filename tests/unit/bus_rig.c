@@ -120,7 +120,9 @@ pid_t bus_rig_spawn(struct bus_rig *rig, const char *cards, const char *argument
 		int fd = open(rig->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 		snprintf(notify, sizeof(notify), "%s/notify", rig->directory);
 		setenv("DBUS_SYSTEM_BUS_ADDRESS", rig->address, true);
-		setenv("NOTIFY_SOCKET", notify, true);
+		unsetenv("SYSTEMD_EXEC_PID");
+		unsetenv("NOTIFY_SOCKET");
+		setenv("RUNTIME_DIRECTORY", rig->directory, true);
 		setenv("SCANOUTD_FAKE", cards, true);
 		unsetenv("JOURNAL_STREAM");
 		unsetenv("WATCHDOG_USEC");
@@ -131,7 +133,10 @@ pid_t bus_rig_spawn(struct bus_rig *rig, const char *cards, const char *argument
 		}
 		dup2(fd, STDOUT_FILENO);
 		dup2(fd, STDERR_FILENO);
-		pass_sockets(rig);
+		if (!rig->by_hand) {
+			setenv("NOTIFY_SOCKET", notify, true);
+			pass_sockets(rig);
+		}
 		execl(binary, "scanoutd", "--debug", "--config", rig->config, argument, NULL);
 		_exit(127);
 	}

@@ -14,6 +14,7 @@ struct bus_rig {
 	char *log;       // what the daemon wrote to stderr
 	char *address;
 	int notify_fd; // NOTIFY_SOCKET of the daemon
+	bool by_hand;  // daemons get no NOTIFY_SOCKET and no sockets passed
 	pid_t bus, daemon;
 	sd_bus *client;
 };

@@ -2,6 +2,7 @@
 #include "state.h"
 
 #include <cjson/cJSON.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,6 +78,29 @@ static void is_read_as_written(void **unused) {
 	assert_string_equal(lease->holder.unit, "libpod-0123.scope");
 	assert_true(lease->holder.served);
 	assert_int_equal(lease->holder.agent_uid, 61000);
+	state_finish(&state);
+	free(t.lease.record);
+}
+
+/* In memory, from one daemon to another: the same, in the place of what the file said. */
+static void is_passed_on(void **unused) {
+	struct table t;
+	struct state state = {0};
+	fill(&t);
+	AUTO_CLOSE int fd = state_export(&t.manager);
+	assert_true(fd >= 0);
+	assert_int_equal(state_parse(&state,
+				 "{\"version\":1,\"generation\":\"3\",\"cards\":[{\"store_name\":"
+				 "\"old\",\"leases\":[]}]}"),
+		0);
+	assert_int_equal(state_import(&state, fd), 0);
+	assert_int_equal(state.n_cards, 1);
+	assert_string_equal(state.cards[0].store_name, "card.0123.pci_10");
+	assert_int_equal(state.last_generation, UINT64_C(9007199254740993));
+	assert_int_equal(state.cards[0].leases[0].lessee, 7);
+	assert_int_equal(ftruncate(fd, 100), 0);
+	assert_int_equal(state_import(&state, fd), -EINVAL);
+	assert_int_equal(state.n_cards, 1); // as it was
 	state_finish(&state);
 	free(t.lease.record);
 }
@@ -191,6 +215,7 @@ static void an_old_file_does_not_outlive_a_failure(void **unused) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(is_read_as_written),
+		cmocka_unit_test(is_passed_on),
 		cmocka_unit_test(torn_files_are_refused),
 		cmocka_unit_test(foreign_files_are_refused),
 		cmocka_unit_test(wrong_values_are_refused),
