@@ -83,18 +83,19 @@ static int serve_path(struct guest *guest, const char *path) {
 	if (r < 0) {
 		return r;
 	}
-	guest->path = strdup(path);
-	if (!guest->path) {
+	AUTO_FREE char *copy = strdup(path);
+	if (!copy) {
 		return -ENOMEM;
 	}
-	if (is_served(guest, path)) {
-		return 0;
+	AUTO_CLOSE int fd = -1;
+	if (!is_served(guest, path)) {
+		r = fd = socket_listen(path);
 	}
-	AUTO_CLOSE int fd = socket_listen(path);
-	if (fd < 0) {
-		return fd;
+	if (r < 0) {
+		return r;
 	}
-	r = serve(guest, fd, handle_guest);
+	guest->path = TAKE_PTR(copy);
+	r = fd < 0 ? 0 : serve(guest, fd, handle_guest);
 	if (r >= 0) {
 		fd = -1; // the event source's
 	}
