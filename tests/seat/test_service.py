@@ -375,8 +375,12 @@ class Any(Service):
         fake = self.fake()
         client, _fd = self.seatd_with_card()
         fake.expect(self.REQUEST)
-        os.kill(self.tenants()[0], signal.SIGKILL)
+        tenant = os.pidfd_open(self.tenants()[0])
+        self.addCleanup(os.close, tenant)
+        signal.pidfd_send_signal(tenant, signal.SIGKILL)
         self.assertTrue(client.is_dropped())
+        # Its connections end one after the other: what comes meanwhile ends with them.
+        self.assertTrue(select.select([tenant], [], [], PATIENCE)[0])
         self.seatd_with_card()
         fake.expect(self.REQUEST)
         self.assertIsNone(self.process.poll())
