@@ -14,10 +14,10 @@ import sys
 import tempfile
 import unittest
 
-import test_login1
+import gdbus
 import test_seatd
 from gi.repository import Gio, GLib
-from test_login1 import LOGIN1
+from gdbus import LOGIN1
 from runner import PATIENCE, ROOT, Fake
 
 SCANOUT_SEAT = os.environ.get("SCANOUT_SEAT", str(ROOT / "build" / "san" / "scanout-seat"))
@@ -110,7 +110,7 @@ class Service(unittest.TestCase):
 
     def login1(self):
         """A function that calls the session."""
-        client = test_login1.Gdbus("unix:path=" + self.path("bus"))
+        client = gdbus.Gdbus("unix:path=" + self.path("bus"))
         self.addCleanup(client.close)
 
         def session(method, signature="()", *args):
@@ -284,7 +284,7 @@ class One(Service):
         self.raw("bus")
         self.start()
         seen = []
-        watcher = test_login1.Gdbus("unix:path=" + self.path("bus"))
+        watcher = gdbus.Gdbus("unix:path=" + self.path("bus"))
         self.addCleanup(watcher.close)
         watcher.link.signal_subscribe(
             None, "org.freedesktop.DBus.Properties", "PropertiesChanged", None, None,
