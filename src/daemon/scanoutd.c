@@ -1,7 +1,6 @@
 #include "scanoutd.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
+#include "arguments.h"
 #include "bus.h"
 #include "common/cleanup.h"
 #include "config.h"
@@ -31,7 +31,6 @@
 enum {
 	EXIT_OK = 0,
 	EXIT_FAILED = 1,
-	EXIT_USAGE = 64,
 	EXIT_NO_CARD = 69,   // a card of Devices= or the system bus cannot be used
 	EXIT_CARD_BUSY = 75, // another process is master of a card, and does not hand it over
 	EXIT_DENIED = 77,
@@ -41,23 +40,8 @@ enum {
 #define MAX_CARDS 64
 #define RELEASE_USEC 3000000
 
-static const char *arg_config = SCANOUTD_SYSCONFDIR "/scanoutd/scanoutd.conf";
-static bool arg_config_given; // then it has to exist
-static bool arg_check_config;
-static bool arg_replace;
-
-static const char usage[] =
-	"Usage: scanoutd [--config FILE] [--check-config] [--replace] [--debug]\n"
-	"Leases the outputs of a virtual GPU to containers; see scanoutd(8).\n"
-	"\n"
-	"  --config FILE    read FILE and FILE.d/*.conf instead of\n"
-	"                   " SCANOUTD_SYSCONFDIR "/scanoutd/scanoutd.conf\n"
-	"  --check-config   say whether the configuration is right, and exit\n"
-	"  --replace        take cards and leases over from a running scanoutd\n"
-	"  --debug          log refusals and details as well\n"
-	"  --help, --version\n";
-
 struct scanoutd {
+	struct arguments arguments;
 	sd_event *event;
 	struct manager manager;
 	struct seat *seat;
@@ -69,51 +53,6 @@ struct scanoutd {
 	struct handover *handover;
 	sd_event_source *drained;
 };
-
-/* Returns -1 to go on, or the exit status. */
-static int parse_arguments(int argc, char *argv[]) {
-	static const struct option options[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"check-config", no_argument, NULL, 'k'},
-		{"replace", no_argument, NULL, 'r'},
-		{"debug", no_argument, NULL, 'd'},
-		{"help", no_argument, NULL, 'h'},
-		{"version", no_argument, NULL, 'V'},
-		{0},
-	};
-	int c;
-	while ((c = getopt_long(argc, argv, "c:dhV", options, NULL)) >= 0) {
-		switch (c) {
-		case 'c':
-			arg_config = optarg;
-			arg_config_given = true;
-			break;
-		case 'k':
-			arg_check_config = true;
-			break;
-		case 'r':
-			arg_replace = true;
-			break;
-		case 'd':
-			log_set_max_level(LOG_DEBUG);
-			break;
-		case 'h':
-			fputs(usage, stdout);
-			return EXIT_OK;
-		case 'V':
-			puts("scanoutd " SCANOUTD_VERSION);
-			return EXIT_OK;
-		default:
-			fputs(usage, stderr);
-			return EXIT_USAGE;
-		}
-	}
-	if (optind < argc) {
-		fprintf(stderr, "scanoutd: '%s' is one argument too many\n%s", argv[optind], usage);
-		return EXIT_USAGE;
-	}
-	return -1;
-}
 
 static void on_seat_changed(void *data, bool enabled) {
 	struct scanoutd *d = data;
@@ -168,7 +107,7 @@ static void on_ready(void *data) {
 		return;
 	}
 	guest_pause(d->guest, false);
-	if (arg_replace) {
+	if (d->arguments.replace) {
 		state_save(&d->manager.state, &d->manager); // the table came another way
 	}
 	if (!d->handover) {
@@ -232,7 +171,7 @@ static int handle_reload(sd_event_source *source, const struct signalfd_siginfo 
 		return 0;
 	}
 	sd_notify(false, "RELOADING=1");
-	if (config_load(arg_config, &config, error, sizeof(error)) < 0) {
+	if (config_load(d->arguments.config, &config, error, sizeof(error)) < 0) {
 		log_error("%s. The configuration stays as it was", error);
 	} else {
 		manager_reconfigure(&d->manager, &config);
@@ -266,10 +205,10 @@ static int add_signals(struct scanoutd *d) {
 	return 0;
 }
 
-static int to_exit_status(const char *device, int error) {
+static int to_exit_status(const struct scanoutd *d, const char *device, int error) {
 	switch (error) {
 	case -EBUSY:
-		if (arg_replace) {
+		if (d->arguments.replace && d->successor.socket < 0) { // it did not listen
 			log_error(
 				"%s: If that is a scanoutd, it is too old for --replace: stop it, "
 				"which ends its leases",
@@ -306,7 +245,7 @@ static int open_cards(struct scanoutd *d) {
 		}
 		r = inventory_add(&d->manager, *p);
 		if (r < 0) {
-			return to_exit_status(*p, r);
+			return to_exit_status(d, *p, r);
 		}
 	}
 	int n = listed ? 0 : d->manager.ops->enumerate(found, MAX_CARDS);
@@ -321,7 +260,7 @@ static int open_cards(struct scanoutd *d) {
 		r = inventory_add(&d->manager, found[i]);
 		/* No outputs: a render-only device is not meant. Not ready: events will tell. */
 		if (r < 0 && r != -ENXIO && r != -ENODEV) {
-			return to_exit_status(found[i], r);
+			return to_exit_status(d, found[i], r);
 		}
 	}
 	if (TAILQ_EMPTY(&d->manager.cards)) {
@@ -331,9 +270,9 @@ static int open_cards(struct scanoutd *d) {
 }
 
 static int start(struct scanoutd *d) {
-	int r = arg_replace ? successor_take_over(
-				      &d->successor, runtime_directory(), &d->passed, &d->manager)
-			    : 0;
+	int r = d->arguments.replace ? successor_take_over(&d->successor, runtime_directory(),
+					       &d->passed, &d->manager)
+				     : 0;
 	if (r < 0) {
 		return EXIT_CARD_BUSY;
 	}
@@ -376,21 +315,22 @@ int scanoutd_run(int argc, char *argv[], const struct card_ops *ops) {
 	struct config config;
 	char error[512];
 
-	int status = parse_arguments(argc, argv);
+	int status = arguments_parse(argc, argv, &d.arguments);
 	if (status >= 0) {
 		return status;
 	}
 	log_open();
-	if (arg_config_given && access(arg_config, F_OK) < 0) {
-		log_error("%s: %m. Name a file that exists, or leave out --config", arg_config);
+	if (d.arguments.config_given && access(d.arguments.config, F_OK) < 0) {
+		log_error("%s: %m. Name a file that exists, or leave out --config",
+			d.arguments.config);
 		return EXIT_CONFIG;
 	}
-	if (config_load(arg_config, &config, error, sizeof(error)) < 0) {
+	if (config_load(d.arguments.config, &config, error, sizeof(error)) < 0) {
 		log_error("%s", error);
 		return EXIT_CONFIG;
 	}
-	if (arg_check_config) {
-		printf("%s: The configuration is right\n", arg_config);
+	if (d.arguments.check_config) {
+		printf("%s: The configuration is right\n", d.arguments.config);
 		config_finish(&config);
 		return EXIT_OK;
 	}
