@@ -31,7 +31,10 @@ static void start_daemon(struct bus_rig *rig) {
 /* The daemon on four outputs, with a guest socket, which fails its allocations as we say. */
 static int setup(void **state) {
 	struct bus_rig *rig = bus_rig_new();
-	shared = memfd_create("starve", MFD_CLOEXEC);
+	/* Above the sockets that the rig passes as 3 and 4. */
+	int fd = memfd_create("starve", MFD_CLOEXEC);
+	shared = fcntl(fd, F_DUPFD_CLOEXEC, 10);
+	close(fd);
 	bus_rig_open_to_guests(rig);
 	assert_int_equal(ftruncate(shared, sizeof(*countdown)), 0);
 	countdown = starve_share(shared);
