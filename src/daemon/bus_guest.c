@@ -228,6 +228,11 @@ int bus_add_guest(struct bus *bus, int guest_fd, bool agent) {
 	if (r >= 0) {
 		r = guest_start(peer, TAKE_FD(fd));
 	}
+	if (r >= 0) {
+		/* sd_bus_start() has read what was there, and has not answered yet. */
+		peer->awake = true;
+		r = sd_event_source_set_enabled(bus->guest_again, SD_EVENT_ONESHOT);
+	}
 	if (r < 0) {
 		peer_abandon(peer, r);
 	}

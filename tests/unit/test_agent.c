@@ -1,6 +1,7 @@
 /* Agents: who asks on behalf of others, and who may not. */
 #include "support.h"
 
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -130,6 +131,21 @@ static void silence_holds_nobody_up(void **state) {
 	close(fd);
 }
 
+/* What the first guest has said before it is let in is answered. */
+static void early_words_are_heard(void **state) {
+	static const char words[] = "\0AUTH ANONYMOUS\r\n";
+	struct bus_rig *rig = *state;
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct pollfd p = {.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), .events = POLLIN};
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/guest", rig->directory);
+	assert_int_equal(kill(rig->daemon, SIGSTOP), 0);
+	assert_int_equal(connect(p.fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(write(p.fd, words, sizeof(words) - 1), sizeof(words) - 1);
+	assert_int_equal(kill(rig->daemon, SIGCONT), 0);
+	assert_int_equal(poll(&p, 1, PATIENCE_USEC / 1000), 1);
+	close(p.fd);
+}
+
 /* 'device' keeps to one card; one that is not there is named. */
 static void a_card_can_be_asked_for(void **state) {
 	struct bus_rig *rig = bus_rig_new();
@@ -163,6 +179,7 @@ int main(void) {
 		TEST(others_ask_for_themselves),
 		TEST(nobody_is_not_served),
 		TEST(silence_holds_nobody_up),
+		TEST(early_words_are_heard),
 		cmocka_unit_test(a_card_can_be_asked_for),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
