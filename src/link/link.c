@@ -41,7 +41,20 @@ static int handle_ended(sd_bus_message *message, void *data, sd_bus_error *error
 	return 0;
 }
 
-static int read_size(sd_bus_message *message, uint32_t *ret_width, uint32_t *ret_height) {
+/* A property that is 'b' or 'u'; others are passed over. */
+struct wanted {
+	const char *name, *type;
+	void *value;
+};
+
+static const struct wanted *find_wanted(const struct wanted *wanted, const char *name) {
+	while (wanted->name && strcmp(wanted->name, name) != 0) {
+		wanted++;
+	}
+	return wanted->name ? wanted : NULL;
+}
+
+static int read_changes(sd_bus_message *message, const struct wanted *wanted) {
 	int r = sd_bus_message_skip(message, "s");
 	if (r < 0 || (r = sd_bus_message_enter_container(message, 'a', "{sv}")) < 0) {
 		return r;
@@ -52,16 +65,23 @@ static int read_size(sd_bus_message *message, uint32_t *ret_width, uint32_t *ret
 		if (r < 0) {
 			return r;
 		}
-		uint32_t *value = strcmp(name, "PreferredWidth") == 0    ? ret_width
-				  : strcmp(name, "PreferredHeight") == 0 ? ret_height
-									 : NULL;
-		r = value ? sd_bus_message_read(message, "v", "u", value)
+		const struct wanted *found = find_wanted(wanted, name);
+		r = found ? sd_bus_message_read(message, "v", found->type, found->value)
 			  : sd_bus_message_skip(message, "v");
 		if (r < 0 || (r = sd_bus_message_exit_container(message)) < 0) {
 			return r;
 		}
 	}
 	return r;
+}
+
+static void read_paused(struct link *link, sd_bus_message *message) {
+	int paused = link->paused; // sd-bus writes a 'b' into an int
+	const struct wanted wanted[] = {{"Paused", "b", &paused}, {0}};
+	if (read_changes(message, wanted) >= 0) {
+		link->paused = paused;
+		note(link);
+	}
 }
 
 /* 0: the host has disconnected it. */
@@ -78,9 +98,15 @@ static int handle_changed(sd_bus_message *message, void *data, sd_bus_error *err
 	struct link *link = data;
 	const char *path = sd_bus_message_get_path(message);
 	uint32_t width = link->width, height = link->height;
+	const struct wanted wanted[] = {
+		{"PreferredWidth", "u", &width}, {"PreferredHeight", "u", &height}, {0}};
 
+	if (path && strcmp(path, SCANOUT_BUS_PATH) == 0) {
+		read_paused(link, message);
+		return 0;
+	}
 	if (!link->path || link->generation == 0 || !path || strcmp(path, link->path) != 0 ||
-		read_size(message, &width, &height) < 0) {
+		read_changes(message, wanted) < 0) {
 		return 0;
 	}
 	note_size(link, width, height);
@@ -102,6 +128,10 @@ static int handle_notice(sd_event_source *source, void *data) {
 	if (link->was_resized) {
 		link->was_resized = false;
 		link->events->resized(link->events_data);
+	}
+	if (link->told_paused != link->paused) {
+		link->told_paused = link->paused;
+		link->events->paused(link->events_data, link->paused);
 	}
 	return 0;
 }

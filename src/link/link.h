@@ -15,6 +15,8 @@ struct link_events {
 	void (*revoked)(void *data, const char *reason);
 	/* The host has given the scanout another size, link.width and link.height. */
 	void (*resized)(void *data);
+	/* Another session has scanoutd's seat, or had it: nobody may show anything meanwhile. */
+	void (*paused)(void *data, bool paused);
 };
 
 struct link {
@@ -31,6 +33,7 @@ struct link {
 	char reason[32];        // of an end that was told; "" for none
 	uint32_t width, height; // that the scanout prefers; 0: not known
 	bool was_resized;
+	bool paused, told_paused; // what scanoutd said, and what was passed on
 };
 
 int link_init(struct link *link, sd_event *event, const struct link_events *events, void *data);

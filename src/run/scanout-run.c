@@ -173,9 +173,20 @@ static void handle_resized(void *data) {
 	session_resize(&run->session);
 }
 
+/* Compositors set their modes again when they resume: the other session has set its own. */
+static void handle_paused(void *data, bool paused) {
+	struct run *run = data;
+	if (run->session.seat && paused) {
+		seat_pause(run->session.seat);
+	} else if (run->session.seat) {
+		seat_resume(run->session.seat);
+	}
+}
+
 static const struct link_events link_events = {
 	.revoked = handle_revoked,
 	.resized = handle_resized,
+	.paused = handle_paused,
 };
 
 static int run_init(struct run *run, const struct options *options) {

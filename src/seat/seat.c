@@ -142,6 +142,7 @@ static void tell_clients(struct seat *seat, bool active) {
 }
 
 void seat_pause(struct seat *seat) {
+	seat->blink = sd_event_source_disable_unref(seat->blink);
 	if (seat->active) {
 		seat->active = false;
 		tell_clients(seat, false);
@@ -164,14 +165,16 @@ static int handle_blink(sd_event_source *source, uint64_t usec, void *data) {
 
 int seat_blink(struct seat *seat) {
 	sd_event_source *timer = NULL;
+	if (!seat->active && !seat->blink) {
+		return 0; // paused for longer, and to be looked at after that
+	}
 	int r = sd_event_add_time_relative(
 		seat->event, &timer, CLOCK_MONOTONIC, BLINK_USEC, 0, handle_blink, seat);
 	if (r < 0) {
 		return r;
 	}
-	sd_event_source_disable_unref(seat->blink);
-	seat->blink = timer;
 	seat_pause(seat);
+	seat->blink = timer;
 	return 0;
 }
 

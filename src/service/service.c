@@ -115,9 +115,20 @@ static void handle_resized(void *data) {
 	}
 }
 
+/* Compositors set their modes again when they resume: the other session has set its own. */
+static void handle_paused(void *data, bool paused) {
+	struct service *service = data;
+	if (!service->seatd->active && paused) {
+		seat_pause(service->seat);
+	} else if (!service->seatd->active) {
+		seat_resume(service->seat);
+	}
+}
+
 static const struct link_events link_events = {
 	.revoked = handle_revoked,
 	.resized = handle_resized,
+	.paused = handle_paused,
 };
 
 /* A tenant does not end by itself: a connection may be on its way. It tells how many have come. */

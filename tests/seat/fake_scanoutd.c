@@ -6,8 +6,9 @@
  * 'bus' connects to the bus at ADDRESS, 'peer' serves clients on the socket with that path, as the
  * guest socket does, and tells signals to the last one. It writes a line for each call and signal.
  * SIGUSR1: it revokes the last lease. SIGUSR2: the host gives the scanout another size. SIGHUP: its
- * properties are told again. With a GENERATION it starts as if it had been restarted and still knew
- * that lease, of an output with that WIDTH.
+ * properties are told again. SIGWINCH: the seat is paused, and the next time no longer. With a
+ *GENERATION it starts as if it had been restarted and still knew that lease, of an output with that
+ *WIDTH.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -40,6 +41,7 @@ struct fake {
 	uint64_t generation;
 	uint32_t width, height; // that the scanout prefers
 	uint32_t shown;         // the width of
+	bool paused;
 };
 
 static int read_option(sd_bus_message *message, struct fake *fake, bool *spare, bool *sized) {
@@ -192,6 +194,15 @@ static int handle_post(sd_event_source *source, void *data) {
 static int handle_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *data) {
 	struct fake *fake = data;
 	int number = sd_event_source_get_signal(source);
+	if (number == SIGWINCH) {
+		fake->paused = !fake->paused;
+		assert(sd_bus_emit_signal(fake->bus, SCANOUT_BUS_PATH,
+			       "org.freedesktop.DBus.Properties", "PropertiesChanged", "sa{sv}as",
+			       SCANOUT_MANAGER_INTERFACE, 1, "Paused", "b", (int)fake->paused,
+			       0) >= 0);
+		printf("told\n");
+		return 0;
+	}
 	if (number == SIGUSR1) {
 		assert(sd_bus_emit_signal(fake->bus, SCANOUT_BUS_PATH, SCANOUT_MANAGER_INTERFACE,
 			       "ScanoutEnded", "os", PATH, "revoked") >= 0);
@@ -222,6 +233,7 @@ int main(int argc, char *argv[]) {
 	sigaddset(&set, SIGUSR1);
 	sigaddset(&set, SIGUSR2);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGWINCH);
 	sigaddset(&set, SIGTERM);
 	assert(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
 	assert(sd_event_new(&fake.event) >= 0);
@@ -229,6 +241,7 @@ int main(int argc, char *argv[]) {
 	assert(sd_event_add_signal(fake.event, NULL, SIGUSR1, handle_signal, &fake) >= 0);
 	assert(sd_event_add_signal(fake.event, NULL, SIGUSR2, handle_signal, &fake) >= 0);
 	assert(sd_event_add_signal(fake.event, NULL, SIGHUP, handle_signal, &fake) >= 0);
+	assert(sd_event_add_signal(fake.event, NULL, SIGWINCH, handle_signal, &fake) >= 0);
 	assert(sd_event_add_post(fake.event, NULL, handle_post, &fake) >= 0);
 	sd_event_source *listener = NULL;
 	if (strcmp(argv[1], "peer") == 0) {

@@ -80,6 +80,24 @@ class Lease(RunTest):
         process.wait(PATIENCE)
         self.assertEqual(process.stdout.read(), "")
 
+    def test_paused(self):
+        """Another session has scanoutd's seat: the compositor is paused until that is over,
+        whatever becomes of its size meanwhile."""
+        fake = self.fake()
+        process = self.start("--seat=seatd", "--libseat=0.9", *self.me("hold"))
+        self.assertEqual(process.stdout.readline(), "held\n")
+        for _ in range(2):
+            for number in (signal.SIGWINCH, signal.SIGUSR2, signal.SIGUSR2):
+                fake.process.send_signal(number)
+                fake.wait("told")
+            fake.process.send_signal(signal.SIGWINCH)
+            fake.wait("told")
+            self.assertEqual([process.stdout.readline().strip() for _ in range(3)],
+                             ["0x8005", "0x8009", "0x8006"])
+        process.terminate()
+        process.wait(PATIENCE)
+        self.assertEqual(process.stdout.read(), "")
+
     def restarted(self, generation):
         """scanoutd goes and comes back, with this lease in its books."""
         fake = Fake("peer" if self.peer else "bus", self.address)
