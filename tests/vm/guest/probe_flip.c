@@ -203,10 +203,11 @@ static int flip_on(struct kms *kms, int stop_fd) {
 		if (r != last) {
 			report_outcome(kms, r);
 		}
-		if (last == -EACCES && r != -EACCES) { // the mode may be another's now
+		bool resumed = last == -EACCES && r != -EACCES;
+		last = r;
+		if (resumed) { // the mode may be another's now
 			r = kms_set_crtc(kms, 0);
 		}
-		last = r;
 		if (poll(&stop, 1, r == -EACCES ? 50 : 0) > 0) {
 			return 0;
 		}
