@@ -134,6 +134,8 @@ def test_sway_ends(vm):
     or system bus, and cannot open a card; and these know nothing of it."""
     before = isolation.state(vm)
     ending.prepare(vm)
+    # What podman mounted for containers before is left in the image as empty files.
+    vm.run(f"rm -rf {IMAGE}/run/systemd {IMAGE}/run/udev")
     vm.run(f"echo 'output * bg #c04060 solid_color' > {IMAGE}/etc/sway.test/ends")
     container = start(vm, "desk", "card0-Virtual-5", ending.LOOP.format(
         command="sway -c /etc/sway.test/ends") + " " + ending.INPUT,
