@@ -105,6 +105,7 @@ def leave_orphan():
     orphan = struct.unpack("=i", os.read(told, 4))[0]
     os.close(orphans_in)
     try:
+        # A pidfd tells when it ends; that somebody else has collected it, nothing tells.
         while True:
             os.kill(orphan, 0)
             time.sleep(0.01)

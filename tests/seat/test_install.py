@@ -30,7 +30,7 @@ class Install(unittest.TestCase):
             capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
         cls.bin = cls.tree / PREFIX[1:] / "bin"
-        cls.library = cls.tree / LIBDIR[1:] / "libscanout-preload.so"
+        cls.preload = cls.tree / LIBDIR[1:] / "libscanout-preload.so"
 
     def run_it(self, *args):
         address = str(self.home / "guest")
@@ -46,18 +46,18 @@ class Install(unittest.TestCase):
         taken first. Without any, the message names both folders."""
         command = ("--seat=preload", "--", "sh", "-c", "echo $LD_PRELOAD")
         said = self.run_it(*command)
-        self.assertEqual((said.stdout, said.returncode), (f"{self.library}\n", 0), said.stderr)
-        beside = self.bin / self.library.name
-        beside.write_bytes(self.library.read_bytes())
+        self.assertEqual((said.stdout, said.returncode), (f"{self.preload}\n", 0), said.stderr)
+        beside = self.bin / self.preload.name
+        beside.write_bytes(self.preload.read_bytes())
         said = self.run_it(*command)
         self.assertEqual(said.stdout, f"{beside}\n", said.stderr)
         beside.unlink()
-        away = self.library.rename(self.home / "away")
+        away = self.preload.rename(self.home / "away")
         said = self.run_it(*command)
-        away.rename(self.library)
+        away.rename(self.preload)
         self.assertEqual(said.returncode, 125)
         self.assertEqual(said.stderr, f"scanout-run: libscanout-preload.so is neither in "
-                         f"'{self.bin}' nor in '{self.library.parent}'; put it there or name it "
+                         f"'{self.bin}' nor in '{self.preload.parent}'; put it there or name it "
                          "in $SCANOUT_PRELOAD\n")
 
     def test_units(self):
