@@ -148,7 +148,7 @@ class Machine:
         return f"{self.ended}; the end of its console:\n{self.console_tail()}"
 
     def _say(self, what: str):
-        print(f"vm: {time.monotonic() - self.started:5.1f} s  {what}", flush=True)
+        print(f"vm: {time.monotonic() - self.started:5.1f} s  {self.workdir.name}: {what}", flush=True)
 
     # The processes on the host
 

@@ -68,3 +68,4 @@ def test_no_card_in_container(vm):
 
 for test in (test_killed, test_stopped, test_root_in_container, test_no_card_in_container):
     test.deadline = 150
+test_killed.alone = test_stopped.alone = True

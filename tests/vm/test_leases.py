@@ -123,6 +123,9 @@ def test_handed_on(vm):
     wait_blank(vm, heir["index"])
 
 
+test_handed_on.alone = True
+
+
 def test_release_by_holder(vm):
     """The holder, no admin, releases its scanout: it is free and blank, and the fd that is still
     open sees ENOENT; releasing it again is refused and touches nobody."""

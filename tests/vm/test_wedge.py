@@ -15,6 +15,7 @@ from scanouts import (PROBE, call, hold, probe, row, rows, start_daemon, wait_al
 # 50 ms is the promise on hardware. Under emulation, on a busy machine, ten times that is still no
 # wait for a lock, which takes seconds here.
 LIMIT_USEC = 500_000
+ALONE = True
 
 
 def setup(vm):
