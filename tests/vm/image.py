@@ -205,11 +205,11 @@ def image(set: str = "base") -> Image:
     if finished.exists():
         os.utime(finished)
         return Image(finished)
-    with open(cache / "build.lock", "w") as lock:
+    with open(cache / f"build-{set}.lock", "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print("guest: another build is under way, waiting for it", flush=True)
+            print(f"guest: another build of set '{set}' is under way, waiting for it", flush=True)
             fcntl.flock(lock, fcntl.LOCK_EX)
         if not finished.exists():
             Build(cache, set).run(finished)
@@ -226,10 +226,10 @@ class Build:
 
     def __init__(self, cache: Path, set: str):
         # Whoever held the lock before and was killed could not clean up.
-        for left_over in cache.glob("building-*"):
+        for left_over in cache.glob(f"building-{set}-*"):
             remove(left_over)
         self.set = set
-        self.directory = cache / f"building-{os.getpid()}"
+        self.directory = cache / f"building-{set}-{os.getpid()}"
         self.root = self.directory / "root"
         self.log = cache / f"build-{set}.log"
         self.started = time.monotonic()
@@ -240,7 +240,7 @@ class Build:
         self.directory.mkdir()
         self.log.write_text("")
         try:
-            self.stage(f"{len(packages(self.set))} packages of set '{self.set}', and their needs")
+            self.stage(f"{len(packages(self.set))} packages, and their needs")
             self.unpack()
             self.stage("configuration, keys, initrd")
             self.configure()
@@ -262,7 +262,7 @@ class Build:
                 remove(old)
 
     def stage(self, what: str):
-        print(f"guest: {time.monotonic() - self.started:4.0f} s  {what}", flush=True)
+        print(f"guest: {time.monotonic() - self.started:4.0f} s  {self.set}: {what}", flush=True)
 
     def call(self, *command, env: dict | None = None):
         with open(self.log, "ab") as log:
