@@ -331,9 +331,9 @@ class Any(Service):
         fake = self.fake()
         self.seatd_with_card()
         fake.expect(self.REQUEST)
-        script = (f"import os, sys; os.setgid(65534); os.setuid(65534)\n"
-                  f"sys.path.insert(0, {os.path.dirname(SELF)!r})\n"
-                  f"import test_seatd\n"
+        # The import first: the other need not be able to read these files, in root's home say.
+        script = (f"import os, sys; sys.path.insert(0, {os.path.dirname(SELF)!r})\n"
+                  f"import test_seatd; os.setgid(65534); os.setuid(65534)\n"
                   f"class Here:\n def path(self, name): return {self.path('seatd')!r}\n"
                   f"test_seatd.Client(Here()).enable().open({CARD!r}); print('held', flush=True)\n"
                   f"sys.stdin.read()\n")

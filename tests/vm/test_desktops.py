@@ -12,6 +12,7 @@ import ending
 import isolation
 from machine import wait_until
 from scanouts import OPEN, row, rows, start_daemon, wait_all_free, wait_blank, wait_state
+from test_seat import seat, switch
 
 MACHINE = dict(set="desktops", deadline=1500)
 # Not one of the standard sizes, which QEMU's displays list beside any preferred one.
@@ -147,6 +148,13 @@ class Desktop:
             wait_until(shown, timeout, f"{self.name}'s client is on head {head}")
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.told()}") from None
+
+    def is_shown(self) -> bool:
+        """Whether the head has its picture now; of weston's client, which moves, two that differ."""
+        picture = self.vm.capture(self.row["index"])
+        if self.client == SHM:
+            return 0 < differs(picture, self.vm.capture(self.row["index"]))
+        return share(picture, self.colour) > 0.02
 
     def is_listening(self) -> bool:
         assert self.process.poll() is None, self.told()
@@ -307,6 +315,29 @@ def test_resize_sway(vm):
     resized(vm, "swayhost")
 
 
+def test_seat_switch(vm):
+    """scanoutd has its card from a seat, and the VT is switched to the console and back. Desktops
+    are told so, each by its own seat, stay, and draw on with the leases that they had."""
+    with seat(vm):
+        desktops = [Desktop(vm, name) for name in ("mutter", "sway", "swaylogind", "westonlogind")]
+        for desktop in desktops:
+            desktop.wait_picture(240)
+        before = rows(vm)
+        switch(vm, 2, True)
+        for desktop in desktops:
+            wait_until(lambda: not desktop.is_shown(), 30, f"the console has {desktop.name}'s head")
+        switch(vm, 1, False)
+        for desktop in desktops:
+            wait_until(desktop.is_shown, 60, f"{desktop.name} draws again")
+            assert desktop.process.poll() is None, desktop.told()
+            id = desktop.row["id"]
+            assert row(vm, id)["generation"] == before[id]["generation"], (row(vm, id), before[id])
+        check_alone(vm, desktops)
+        for desktop in desktops:
+            desktop.kill()
+        wait_all_free(vm)
+
+
 def test_six_at_once(vm):
     """Six desktops at the same time: each picture is on its own head and nowhere else. One that
     is killed leaves a free, blank scanout and the others alone, and the same label gets the same
@@ -387,4 +418,4 @@ for test in (test_mutter, test_sway, test_sway_gles2, test_sway_logind, test_wes
              test_modetest, test_gnome_shell, test_kwin, test_sway_ends, test_weston_ends,
              test_isolated, test_not_found):
     test.deadline = 240
-test_six_at_once.deadline = 600
+test_six_at_once.deadline = test_seat_switch.deadline = 600
