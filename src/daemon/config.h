@@ -15,12 +15,12 @@ enum config_seat {
 
 struct config {
 	/* [Card] */
-	char **devices; // NULL-terminated paths; NULL = auto: every KMS card that has outputs
+	char **devices; // paths, see string_list.h; NULL = auto: every KMS card that has outputs
 	enum config_seat seat;
 	bool force_connect;
 	bool release_on_stop;
 	/* [Scanouts] */
-	char **exclude; // NULL-terminated scanout ids; may be NULL
+	char **exclude; // scanout ids; may be NULL
 	/* [Guest] */
 	char *guest_socket; // a path, or NULL: only what systemd passes
 	/* [Policy] */
@@ -37,9 +37,6 @@ struct config {
  * Returns 0, -EINVAL or another negative errno. On failure `ret` is untouched.
  */
 int config_load(const char *path, struct config *ret, char *error, size_t error_size);
-
-/* A deep copy of a NULL-terminated list, which may be NULL. */
-int config_copy_list(char *const *list, char ***ret);
 
 void config_finish(struct config *config);
 

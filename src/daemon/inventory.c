@@ -13,6 +13,7 @@
 #include "passed.h"
 #include "seat.h"
 #include "state.h"
+#include "string_list.h"
 #include "survey.h"
 #include "worker.h"
 
@@ -193,12 +194,8 @@ static int submit_survey(struct manager *manager, struct card *card) {
 }
 
 bool inventory_wants(const struct manager *manager, const char *device) {
-	for (char **p = manager->config.devices; p && *p; p++) {
-		if (strcmp(*p, device) == 0) {
-			return true;
-		}
-	}
-	return !manager->config.devices;
+	char **devices = manager->config.devices;
+	return !devices || string_list_contains(devices, device);
 }
 
 /* In the order of their nodes, whatever came first: people read lists of them. */

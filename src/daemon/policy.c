@@ -1,7 +1,8 @@
 #include "policy.h"
 
 #include <inttypes.h>
-#include <string.h>
+
+#include "string_list.h"
 
 bool policy_is_admin(const struct config *config, const struct identity *identity) {
 	if (identity->guest || identity_in_container(identity)) {
@@ -22,12 +23,7 @@ bool policy_is_admin(const struct config *config, const struct identity *identit
 }
 
 bool policy_is_excluded(const struct config *config, const char *scanout_id) {
-	for (char **p = config->exclude; p && *p; p++) {
-		if (strcmp(*p, scanout_id) == 0) {
-			return true;
-		}
-	}
-	return false;
+	return string_list_contains(config->exclude, scanout_id);
 }
 
 enum refusal_code policy_check_request(const struct config *config, const struct identity *identity,

@@ -9,15 +9,13 @@
 #include "alloc.h"
 #include "log.h"
 #include "manager.h"
+#include "string_list.h"
 
 #define BIT(i) (UINT32_C(1) << (i))
 #define DEADLINE_USEC 5000000
 
 void survey_free(struct survey *survey) {
-	for (char **p = survey->exclude; p && *p; p++) {
-		free(*p);
-	}
-	free(survey->exclude);
+	string_list_free(survey->exclude);
 	for (unsigned i = 0; i < survey->n_known; i++) {
 		state_lease_finish(&survey->known[i]);
 	}
@@ -42,12 +40,7 @@ void survey_give_back(struct survey *survey) {
 static bool is_excluded(const struct survey *survey, const struct card_connector *connector) {
 	char id[64];
 	snprintf(id, sizeof(id), "%.20s-%s", strrchr(survey->device, '/') + 1, connector->name);
-	for (char **p = survey->exclude; p && *p; p++) {
-		if (strcmp(*p, id) == 0) {
-			return true;
-		}
-	}
-	return false;
+	return string_list_contains(survey->exclude, id);
 }
 
 static bool contains(const uint32_t *list, int n, uint32_t value) {
@@ -231,7 +224,7 @@ int survey_submit(struct manager *manager, struct card *card,
 		survey->n_known =
 			(unsigned)state_take(&manager->state, card->store_name, survey->known);
 	}
-	int r = config_copy_list(manager->config.exclude, &survey->exclude);
+	int r = string_list_copy(manager->config.exclude, &survey->exclude);
 	if (r == 0) {
 		r = worker_submit(card->worker, &survey->job);
 	}

@@ -14,6 +14,7 @@
 #include "monitor.h"
 #include "passed.h"
 #include "starve.h"
+#include "string_list.h"
 
 const struct identity root = {.uid = 0, .pid = 1};
 const struct identity user = {.uid = 1000, .pid = 2};
@@ -77,14 +78,8 @@ static struct config make_config(bool force_connect, const char *exclude) {
 		.admin_gid = (gid_t)-1,
 		.max_per_holder = 4,
 		.max_linger_usec = UINT64_C(3600000000),
-		.exclude = calloc(8, sizeof(char *)),
 	};
-	char text[256];
-	unsigned n = 0;
-	snprintf(text, sizeof(text), "%s", exclude ? exclude : "");
-	for (char *word = strtok(text, " "); word; word = strtok(NULL, " ")) {
-		config.exclude[n++] = strdup(word);
-	}
+	assert_int_equal(string_list_split(exclude ? exclude : "", &config.exclude), 0);
 	return config;
 }
 
