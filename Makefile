@@ -262,8 +262,8 @@ check:
 check-unit:
 	@tests/deps.sh check
 	@$(MAKE) --no-print-directory units
-	@SCANOUTCTL=$(B)/san/scanoutctl $(seat_env) tests/unit.sh $(units) tests/bus/test_ctl.py \
-		$(wildcard tests/seat/test_*.py tests/docs/test_*.py)
+	@SCANOUTCTL=$(B)/san/scanoutctl $(seat_env) tests/unit.sh $(units) \
+		$(wildcard tests/bus/test_*.py tests/seat/test_*.py tests/docs/test_*.py)
 
 .PHONY: units
 units: $(units) $(B)/san/scanoutd-fake $(B)/san/scanoutctl $(seat_tests)
