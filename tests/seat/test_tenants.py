@@ -1,0 +1,103 @@
+#!/usr/bin/python3
+"""scanout-seat with the seats of whichever scanout is free, one for each tenant."""
+import os
+import select
+import signal
+import subprocess
+import sys
+import unittest
+
+from gi.repository import GLib
+from runner import PATIENCE
+from service import CARD, DEVICE, ID, ME, Service, device
+
+
+class Any(Service):
+    """The seats of whichever scanout is free."""
+
+    id = "any-card0"
+    REQUEST = f"request device={CARD} for={ME} spare=1 timeout"
+
+    def tenants(self):
+        with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children") as children:
+            return [int(pid) for pid in children.read().split()]
+
+    def test_one_tenant(self):
+        """All connections of one user outside containers are of one tenant: one request, one
+        lease, a spare beside it."""
+        fake = self.fake()
+        _client, fd = self.seatd_with_card()
+        fake.expect(self.REQUEST)
+        self.assertEqual(device(fd), DEVICE)
+        self.assertEqual(device(self.spare()), (1, 5))
+        other = self.login1()
+        other("TakeControl", "(b)", False)
+        with self.assertRaisesRegex(GLib.Error, "DeviceIsTaken"):
+            other("TakeDevice", "(uu)", *DEVICE)
+        self.assertEqual(len(self.tenants()), 1)
+        self.assertEqual(fake.rest(), [])
+
+    def test_two_tenants(self):
+        """Another user has another seat, and its own lease."""
+        if os.geteuid() != 0:
+            self.skipTest("only root can be somebody else")
+        fake = self.fake()
+        self.seatd_with_card()
+        fake.expect(self.REQUEST)
+        # The import first: the other need not be able to read these files, in root's home say.
+        script = (f"import os, sys; sys.path.insert(0, {os.path.dirname(__file__)!r})\n"
+                  f"import test_seatd; os.setgid(65534); os.setuid(65534)\n"
+                  f"class Here:\n def path(self, name): return {self.path('seatd')!r}\n"
+                  f"test_seatd.Client(Here()).enable().open({CARD!r}); print('held', flush=True)\n"
+                  f"sys.stdin.read()\n")
+        other = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE,
+                                 stdout=subprocess.PIPE, text=True)
+        self.assertEqual(other.stdout.readline(), "held\n")
+        fake.expect(self.REQUEST.replace(str(ME), str(other.pid)))
+        self.assertEqual(len(self.tenants()), 2)
+        other.communicate()
+        fake.expect(f"release {ID}#2")
+
+    def test_idle(self):
+        """A tenant ends when it has no client, and when there are none all is over; the next
+        client finds everything as it was."""
+        self.check_idle()
+
+    def test_comes_back_to_its_tenant(self):
+        """A client that comes after another has gone, and before its seat has ended, finds that
+        seat: no second one for the same user."""
+        fake = self.fake()
+        client, _fd = self.seatd_with_card()
+        before = self.tenants()
+        client.close()
+        fake.wait(f"release {ID}#1")
+        self.seatd_with_card()
+        fake.expect(self.REQUEST)
+        self.assertEqual(self.tenants(), before)
+
+    def test_a_tenant_dies(self):
+        """Its clients lose their connection; the next one gets a new tenant."""
+        fake = self.fake()
+        client, _fd = self.seatd_with_card()
+        fake.expect(self.REQUEST)
+        tenant = os.pidfd_open(self.tenants()[0])
+        self.addCleanup(os.close, tenant)
+        signal.pidfd_send_signal(tenant, signal.SIGKILL)
+        self.assertTrue(client.is_dropped())
+        # Its connections end one after the other: what comes meanwhile ends with them.
+        self.assertTrue(select.select([tenant], [], [], PATIENCE)[0])
+        self.seatd_with_card()
+        fake.expect(self.REQUEST)
+        self.assertIsNone(self.process.poll())
+
+    def test_ends_with_its_tenants(self):
+        """Told to end, its tenants end with it."""
+        self.fake()
+        client, _fd = self.seatd_with_card()
+        self.process.terminate()
+        self.assertEqual(self.process.wait(PATIENCE), 0)
+        self.assertTrue(client.is_dropped())
+
+
+if __name__ == "__main__":
+    unittest.main()
