@@ -59,21 +59,4 @@ int login1_add_object(struct login1_client *client, const char *const *paths, co
 /* A session's controller loses its say, and its card. */
 void login1_drop_control(struct login1_client *client);
 
-/* Property getters that several objects need. */
-int login1_get_false(sd_bus *link, const char *path, const char *interface, const char *property,
-	sd_bus_message *reply, void *data, sd_bus_error *error);
-int login1_get_idle_hint(sd_bus *link, const char *path, const char *interface,
-	const char *property, sd_bus_message *reply, void *data, sd_bus_error *error);
-int login1_get_zero(sd_bus *link, const char *path, const char *interface, const char *property,
-	sd_bus_message *reply, void *data, sd_bus_error *error);
-int login1_get_empty(sd_bus *link, const char *path, const char *interface, const char *property,
-	sd_bus_message *reply, void *data, sd_bus_error *error);
-int login1_get_state(sd_bus *link, const char *path, const char *interface, const char *property,
-	sd_bus_message *reply, void *data, sd_bus_error *error);
-/* The (so) that names the session, and the a(so) with only that in it. */
-int login1_get_session(sd_bus *link, const char *path, const char *interface, const char *property,
-	sd_bus_message *reply, void *data, sd_bus_error *error);
-int login1_get_sessions(sd_bus *link, const char *path, const char *interface, const char *property,
-	sd_bus_message *reply, void *data, sd_bus_error *error);
-
 #endif

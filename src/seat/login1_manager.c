@@ -6,6 +6,7 @@
 
 #include "common/cleanup.h"
 #include "login1.h"
+#include "login1_member.h"
 
 #define ERROR_NO_SESSION LOGIN1_NAME ".NoSuchSession"
 #define ERROR_NO_SEAT LOGIN1_NAME ".NoSuchSeat"
@@ -102,10 +103,6 @@ static int method_inhibit(sd_bus_message *message, void *data, sd_bus_error *err
 	return sd_bus_reply_method_return(message, "h", fd);
 }
 
-static int method_accept(sd_bus_message *message, void *data, sd_bus_error *error) {
-	return sd_bus_reply_method_return(message, NULL);
-}
-
 static int method_can(sd_bus_message *message, void *data, sd_bus_error *error) {
 	return sd_bus_reply_method_return(message, "s", "na");
 }
@@ -120,48 +117,42 @@ static int get_count(sd_bus *link, const char *path, const char *interface, cons
 	return sd_bus_message_append(reply, "t", UINT64_C(1));
 }
 
-#define METHOD(name, in, out, handler) \
-	SD_BUS_METHOD(name, in, out, handler, SD_BUS_VTABLE_UNPRIVILEGED)
-#define CONSTANT(name, type, getter) \
-	SD_BUS_PROPERTY(name, type, getter, 0, SD_BUS_VTABLE_PROPERTY_CONST)
-
 static const sd_bus_vtable manager_vtable[] = {
 	SD_BUS_VTABLE_START(0),
-	SD_BUS_PROPERTY(
-		"IdleHint", "b", login1_get_idle_hint, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-	CONSTANT("BlockInhibited", "s", login1_get_empty),
-	CONSTANT("DelayInhibited", "s", login1_get_empty),
-	CONSTANT("PreparingForShutdown", "b", login1_get_false),
-	CONSTANT("PreparingForSleep", "b", login1_get_false),
-	CONSTANT("Docked", "b", login1_get_false),
-	CONSTANT("LidClosed", "b", login1_get_false),
-	CONSTANT("OnExternalPower", "b", login1_get_false),
-	CONSTANT("NCurrentSessions", "t", get_count),
-	METHOD("GetSession", "s", "o", method_get_session),
-	METHOD("GetSessionByPID", "u", "o", method_get_session_by_pid),
-	METHOD("GetUser", "u", "o", method_get_user),
-	METHOD("GetUserByPID", "u", "o", method_get_user_by_pid),
-	METHOD("GetSeat", "s", "o", method_get_seat),
-	METHOD("ListSessions", NULL, "a(susso)", method_list_sessions),
-	METHOD("ListUsers", NULL, "a(uso)", method_list_users),
-	METHOD("ListSeats", NULL, "a(so)", method_list_seats),
-	METHOD("ListInhibitors", NULL, "a(ssssuu)", method_list_inhibitors),
-	METHOD("Inhibit", "ssss", "h", method_inhibit),
-	METHOD("ActivateSession", "s", NULL, method_accept),
-	METHOD("ActivateSessionOnSeat", "ss", NULL, method_accept),
-	METHOD("CanPowerOff", NULL, "s", method_can),
-	METHOD("CanReboot", NULL, "s", method_can),
-	METHOD("CanHalt", NULL, "s", method_can),
-	METHOD("CanSuspend", NULL, "s", method_can),
-	METHOD("CanHibernate", NULL, "s", method_can),
-	METHOD("CanHybridSleep", NULL, "s", method_can),
-	METHOD("CanSuspendThenHibernate", NULL, "s", method_can),
-	METHOD("CanRebootToFirmwareSetup", NULL, "s", method_can),
-	METHOD("PowerOff", "b", NULL, method_refuse),
-	METHOD("Reboot", "b", NULL, method_refuse),
-	METHOD("Halt", "b", NULL, method_refuse),
-	METHOD("Suspend", "b", NULL, method_refuse),
-	METHOD("Hibernate", "b", NULL, method_refuse),
+	LOGIN1_CHANGING("IdleHint", "b", login1_get_idle_hint),
+	LOGIN1_CONSTANT("BlockInhibited", "s", login1_get_empty),
+	LOGIN1_CONSTANT("DelayInhibited", "s", login1_get_empty),
+	LOGIN1_CONSTANT("PreparingForShutdown", "b", login1_get_false),
+	LOGIN1_CONSTANT("PreparingForSleep", "b", login1_get_false),
+	LOGIN1_CONSTANT("Docked", "b", login1_get_false),
+	LOGIN1_CONSTANT("LidClosed", "b", login1_get_false),
+	LOGIN1_CONSTANT("OnExternalPower", "b", login1_get_false),
+	LOGIN1_CONSTANT("NCurrentSessions", "t", get_count),
+	LOGIN1_METHOD("GetSession", "s", "o", method_get_session),
+	LOGIN1_METHOD("GetSessionByPID", "u", "o", method_get_session_by_pid),
+	LOGIN1_METHOD("GetUser", "u", "o", method_get_user),
+	LOGIN1_METHOD("GetUserByPID", "u", "o", method_get_user_by_pid),
+	LOGIN1_METHOD("GetSeat", "s", "o", method_get_seat),
+	LOGIN1_METHOD("ListSessions", NULL, "a(susso)", method_list_sessions),
+	LOGIN1_METHOD("ListUsers", NULL, "a(uso)", method_list_users),
+	LOGIN1_METHOD("ListSeats", NULL, "a(so)", method_list_seats),
+	LOGIN1_METHOD("ListInhibitors", NULL, "a(ssssuu)", method_list_inhibitors),
+	LOGIN1_METHOD("Inhibit", "ssss", "h", method_inhibit),
+	LOGIN1_METHOD("ActivateSession", "s", NULL, login1_accept),
+	LOGIN1_METHOD("ActivateSessionOnSeat", "ss", NULL, login1_accept),
+	LOGIN1_METHOD("CanPowerOff", NULL, "s", method_can),
+	LOGIN1_METHOD("CanReboot", NULL, "s", method_can),
+	LOGIN1_METHOD("CanHalt", NULL, "s", method_can),
+	LOGIN1_METHOD("CanSuspend", NULL, "s", method_can),
+	LOGIN1_METHOD("CanHibernate", NULL, "s", method_can),
+	LOGIN1_METHOD("CanHybridSleep", NULL, "s", method_can),
+	LOGIN1_METHOD("CanSuspendThenHibernate", NULL, "s", method_can),
+	LOGIN1_METHOD("CanRebootToFirmwareSetup", NULL, "s", method_can),
+	LOGIN1_METHOD("PowerOff", "b", NULL, method_refuse),
+	LOGIN1_METHOD("Reboot", "b", NULL, method_refuse),
+	LOGIN1_METHOD("Halt", "b", NULL, method_refuse),
+	LOGIN1_METHOD("Suspend", "b", NULL, method_refuse),
+	LOGIN1_METHOD("Hibernate", "b", NULL, method_refuse),
 	SD_BUS_SIGNAL("SessionNew", "so", 0),
 	SD_BUS_SIGNAL("SessionRemoved", "so", 0),
 	SD_BUS_SIGNAL("UserNew", "uo", 0),

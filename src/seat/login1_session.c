@@ -6,6 +6,7 @@
 
 #include "common/cleanup.h"
 #include "login1.h"
+#include "login1_member.h"
 
 #define ERROR_NOT_IN_CONTROL LOGIN1_NAME ".NotInControl"
 #define ERROR_DEVICE_IS_TAKEN LOGIN1_NAME ".DeviceIsTaken"
@@ -107,11 +108,6 @@ static int method_release_device(sd_bus_message *message, void *data, sd_bus_err
 	return sd_bus_reply_method_return(message, NULL);
 }
 
-/* What asks for nothing that this session could do differently. */
-static int method_accept(sd_bus_message *message, void *data, sd_bus_error *error) {
-	return sd_bus_reply_method_return(message, NULL);
-}
-
 static int method_set_type(sd_bus_message *message, void *data, sd_bus_error *error) {
 	static const char *const types[] = {"unspecified", "tty", "x11", "wayland", "mir", "web"};
 	struct login1_client *client = data;
@@ -185,12 +181,6 @@ static int get_user(sd_bus *link, const char *path, const char *interface, const
 	return sd_bus_message_append(reply, "(uo)", (uint32_t)client->peer.uid, client->user_path);
 }
 
-static int get_name(sd_bus *link, const char *path, const char *interface, const char *property,
-	sd_bus_message *reply, void *data, sd_bus_error *error) {
-	const struct login1_client *client = data;
-	return sd_bus_message_append(reply, "s", client->user);
-}
-
 static int get_vtnr(sd_bus *link, const char *path, const char *interface, const char *property,
 	sd_bus_message *reply, void *data, sd_bus_error *error) {
 	return sd_bus_message_append(reply, "u", UINT32_C(0));
@@ -232,53 +222,46 @@ static int get_locked_hint(sd_bus *link, const char *path, const char *interface
 	return sd_bus_message_append(reply, "b", (int)client->login1->locked_hint);
 }
 
-#define METHOD(name, in, out, handler) \
-	SD_BUS_METHOD(name, in, out, handler, SD_BUS_VTABLE_UNPRIVILEGED)
-#define CONSTANT(name, type, getter) \
-	SD_BUS_PROPERTY(name, type, getter, 0, SD_BUS_VTABLE_PROPERTY_CONST)
-#define CHANGING(name, type, getter) \
-	SD_BUS_PROPERTY(name, type, getter, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE)
-
 static const sd_bus_vtable session_vtable[] = {
 	SD_BUS_VTABLE_START(0),
-	CONSTANT("Id", "s", get_id),
-	CONSTANT("User", "(uo)", get_user),
-	CONSTANT("Name", "s", get_name),
-	CONSTANT("Timestamp", "t", login1_get_zero),
-	CONSTANT("TimestampMonotonic", "t", login1_get_zero),
-	CONSTANT("VTNr", "u", get_vtnr),
-	CONSTANT("Seat", "(so)", get_seat),
-	CONSTANT("TTY", "s", login1_get_empty),
-	CONSTANT("Display", "s", login1_get_empty),
-	CONSTANT("Remote", "b", login1_get_false),
-	CONSTANT("RemoteHost", "s", login1_get_empty),
-	CONSTANT("RemoteUser", "s", login1_get_empty),
-	CONSTANT("Service", "s", login1_get_empty),
-	CONSTANT("Desktop", "s", login1_get_empty),
-	CONSTANT("Scope", "s", login1_get_empty),
-	CONSTANT("Leader", "u", get_leader),
-	CONSTANT("Audit", "u", get_vtnr),
-	CHANGING("Type", "s", get_type),
-	CONSTANT("Class", "s", get_class),
-	CHANGING("Active", "b", get_active),
-	CHANGING("State", "s", login1_get_state),
-	CHANGING("IdleHint", "b", login1_get_idle_hint),
-	CHANGING("IdleSinceHint", "t", login1_get_zero),
-	CHANGING("IdleSinceHintMonotonic", "t", login1_get_zero),
-	CHANGING("LockedHint", "b", get_locked_hint),
-	METHOD("Activate", NULL, NULL, method_accept),
-	METHOD("Lock", NULL, NULL, method_lock),
-	METHOD("Unlock", NULL, NULL, method_lock),
-	METHOD("SetIdleHint", "b", NULL, method_set_idle_hint),
-	METHOD("SetLockedHint", "b", NULL, method_set_locked_hint),
-	METHOD("TakeControl", "b", NULL, method_take_control),
-	METHOD("ReleaseControl", NULL, NULL, method_release_control),
-	METHOD("SetType", "s", NULL, method_set_type),
-	METHOD("SetDisplay", "s", NULL, method_accept),
-	METHOD("TakeDevice", "uu", "hb", method_take_device),
-	METHOD("ReleaseDevice", "uu", NULL, method_release_device),
-	METHOD("PauseDeviceComplete", "uu", NULL, method_accept),
-	METHOD("SetBrightness", "ssu", NULL, method_set_brightness),
+	LOGIN1_CONSTANT("Id", "s", get_id),
+	LOGIN1_CONSTANT("User", "(uo)", get_user),
+	LOGIN1_CONSTANT("Name", "s", login1_get_name),
+	LOGIN1_CONSTANT("Timestamp", "t", login1_get_zero),
+	LOGIN1_CONSTANT("TimestampMonotonic", "t", login1_get_zero),
+	LOGIN1_CONSTANT("VTNr", "u", get_vtnr),
+	LOGIN1_CONSTANT("Seat", "(so)", get_seat),
+	LOGIN1_CONSTANT("TTY", "s", login1_get_empty),
+	LOGIN1_CONSTANT("Display", "s", login1_get_empty),
+	LOGIN1_CONSTANT("Remote", "b", login1_get_false),
+	LOGIN1_CONSTANT("RemoteHost", "s", login1_get_empty),
+	LOGIN1_CONSTANT("RemoteUser", "s", login1_get_empty),
+	LOGIN1_CONSTANT("Service", "s", login1_get_empty),
+	LOGIN1_CONSTANT("Desktop", "s", login1_get_empty),
+	LOGIN1_CONSTANT("Scope", "s", login1_get_empty),
+	LOGIN1_CONSTANT("Leader", "u", get_leader),
+	LOGIN1_CONSTANT("Audit", "u", get_vtnr),
+	LOGIN1_CHANGING("Type", "s", get_type),
+	LOGIN1_CONSTANT("Class", "s", get_class),
+	LOGIN1_CHANGING("Active", "b", get_active),
+	LOGIN1_CHANGING("State", "s", login1_get_state),
+	LOGIN1_CHANGING("IdleHint", "b", login1_get_idle_hint),
+	LOGIN1_CHANGING("IdleSinceHint", "t", login1_get_zero),
+	LOGIN1_CHANGING("IdleSinceHintMonotonic", "t", login1_get_zero),
+	LOGIN1_CHANGING("LockedHint", "b", get_locked_hint),
+	LOGIN1_METHOD("Activate", NULL, NULL, login1_accept),
+	LOGIN1_METHOD("Lock", NULL, NULL, method_lock),
+	LOGIN1_METHOD("Unlock", NULL, NULL, method_lock),
+	LOGIN1_METHOD("SetIdleHint", "b", NULL, method_set_idle_hint),
+	LOGIN1_METHOD("SetLockedHint", "b", NULL, method_set_locked_hint),
+	LOGIN1_METHOD("TakeControl", "b", NULL, method_take_control),
+	LOGIN1_METHOD("ReleaseControl", NULL, NULL, method_release_control),
+	LOGIN1_METHOD("SetType", "s", NULL, method_set_type),
+	LOGIN1_METHOD("SetDisplay", "s", NULL, login1_accept),
+	LOGIN1_METHOD("TakeDevice", "uu", "hb", method_take_device),
+	LOGIN1_METHOD("ReleaseDevice", "uu", NULL, method_release_device),
+	LOGIN1_METHOD("PauseDeviceComplete", "uu", NULL, login1_accept),
+	LOGIN1_METHOD("SetBrightness", "ssu", NULL, method_set_brightness),
 	SD_BUS_SIGNAL("PauseDevice", "uus", 0),
 	SD_BUS_SIGNAL("ResumeDevice", "uuh", 0),
 	SD_BUS_SIGNAL("Lock", NULL, 0),
