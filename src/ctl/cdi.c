@@ -7,6 +7,7 @@
 #include "cdispec.h"
 #include "cleanup.h"
 #include "client.h"
+#include "json.h"
 #include "options.h"
 #include "preload.h"
 #include "property.h"
@@ -204,12 +205,7 @@ static int print_done(struct ctl *ctl, const struct cdi *cdi, const cJSON *devic
 		}
 		cJSON_AddItemToArray(names, cJSON_CreateString(name));
 	}
-	AUTO_JSON_TEXT char *text = cJSON_Print(object);
-	if (!text) {
-		return report_no_memory(ctl);
-	}
-	puts(text);
-	return CTL_OK;
+	return json_print(object) < 0 ? report_no_memory(ctl) : CTL_OK;
 }
 
 int run_cdi(struct ctl *ctl, int argc, char *argv[]) {

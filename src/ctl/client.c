@@ -87,6 +87,19 @@ int client_list(struct ctl *ctl, cJSON **ret) {
 	return CTL_OK;
 }
 
+int client_find(struct ctl *ctl, const char *word, cJSON **ret) {
+	AUTO_JSON cJSON *list = NULL;
+	cJSON *scanout;
+	int code = client_list(ctl, &list);
+	if (code == CTL_OK) {
+		code = scanout_find(ctl, list, word, &scanout);
+	}
+	if (code == CTL_OK) {
+		*ret = cJSON_DetachItemViaPointer(list, scanout);
+	}
+	return code;
+}
+
 bool client_is_paused(struct ctl *ctl) {
 	int paused = 0; // sd-bus writes a 'b' into an int
 	int r = sd_bus_get_property_trivial(ctl->bus, SCANOUT_BUS_NAME, SCANOUT_BUS_PATH,

@@ -18,6 +18,9 @@ int client_connect(struct ctl *ctl);
 /* Connects and reads all scanouts; *ret is an array of objects as in scanout.h. */
 int client_list(struct ctl *ctl, cJSON **ret);
 
+/* The same for the one that `word` names, as scanout_find() does; *ret is the caller's. */
+int client_find(struct ctl *ctl, const char *word, cJSON **ret);
+
 /* Whether another session has the seat; false if scanoutd does not say. */
 bool client_is_paused(struct ctl *ctl);
 

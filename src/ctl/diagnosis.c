@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cleanup.h"
+#include "json.h"
 #include "property.h"
 #include "table.h"
 
@@ -56,12 +57,7 @@ static int print_json(const struct diagnosis *diagnosis) {
 		!cJSON_AddItemReferenceToObject(object, "checks", diagnosis->checks)) {
 		return -ENOMEM;
 	}
-	AUTO_JSON_TEXT char *text = cJSON_Print(object);
-	if (!text) {
-		return -ENOMEM;
-	}
-	puts(text);
-	return 0;
+	return json_print(object);
 }
 
 static int print_table(const struct diagnosis *diagnosis, bool color) {

@@ -4,6 +4,7 @@
 #include "cleanup.h"
 #include "client.h"
 #include "duration.h"
+#include "json.h"
 #include "options.h"
 #include "property.h"
 #include "report.h"
@@ -72,12 +73,7 @@ static int print_json(struct ctl *ctl, cJSON *list) {
 		!cJSON_AddBoolToObject(object, "paused", client_is_paused(ctl))) {
 		return report_no_memory(ctl);
 	}
-	AUTO_JSON_TEXT char *text = cJSON_Print(object);
-	if (!text) {
-		return report_no_memory(ctl);
-	}
-	puts(text);
-	return CTL_OK;
+	return json_print(object) < 0 ? report_no_memory(ctl) : CTL_OK;
 }
 
 int run_list(struct ctl *ctl, int argc, char *argv[]) {

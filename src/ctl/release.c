@@ -9,7 +9,6 @@
 #include "options.h"
 #include "property.h"
 #include "report.h"
-#include "scanout.h"
 
 /* A scanout that a script saw earlier may be named with its generation: card0-Virtual-3#17 */
 static char *split_generation(char *word) {
@@ -56,13 +55,8 @@ int run_release(struct ctl *ctl, int argc, char *argv[]) {
 		return code;
 	}
 	const char *generation = split_generation(argv[optind]);
-	AUTO_JSON cJSON *list = NULL;
-	code = client_list(ctl, &list);
-	if (code != CTL_OK) {
-		return code;
-	}
-	const cJSON *scanout = NULL;
-	code = scanout_find(ctl, list, argv[optind], &scanout);
+	AUTO_JSON cJSON *scanout = NULL;
+	code = client_find(ctl, argv[optind], &scanout);
 	if (code != CTL_OK) {
 		return code;
 	}

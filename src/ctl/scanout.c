@@ -112,12 +112,12 @@ static int report_ambiguous(struct ctl *ctl, const cJSON *matches, const char *w
 		"'%s' names more than one scanout. Say which by its id: %s", word, ids);
 }
 
-int scanout_find(struct ctl *ctl, const cJSON *list, const char *word, const cJSON **ret) {
+int scanout_find(struct ctl *ctl, cJSON *list, const char *word, cJSON **ret) {
 	AUTO_JSON cJSON *matches = cJSON_CreateArray();
 	if (!matches) {
 		return report_no_memory(ctl);
 	}
-	const cJSON *scanout;
+	cJSON *scanout;
 	cJSON_ArrayForEach (scanout, list) {
 		if (strcmp(property_string(scanout, "id"), word) == 0) {
 			*ret = scanout;
@@ -127,7 +127,7 @@ int scanout_find(struct ctl *ctl, const cJSON *list, const char *word, const cJS
 				      !names_index(word, scanout))) {
 			continue;
 		}
-		if (!cJSON_AddItemReferenceToArray(matches, (cJSON *)scanout)) {
+		if (!cJSON_AddItemReferenceToArray(matches, scanout)) {
 			return report_no_memory(ctl);
 		}
 		*ret = scanout;

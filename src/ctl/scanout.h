@@ -18,7 +18,7 @@ int scanout_read(sd_bus_message *m, cJSON **ret);
  * Finds the one scanout that `word` names: its id, else its label or index. *ret belongs to the
  * list.
  */
-int scanout_find(struct ctl *ctl, const cJSON *list, const char *word, const cJSON **ret);
+int scanout_find(struct ctl *ctl, cJSON *list, const char *word, cJSON **ret);
 
 /* "podman:1a2b3c4d5e6f uid 1000 pid 812", to be freed; takes the scanout's holder, may be null. */
 char *scanout_holder_text(const cJSON *holder);

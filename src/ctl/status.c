@@ -6,6 +6,7 @@
 #include "cleanup.h"
 #include "client.h"
 #include "duration.h"
+#include "json.h"
 #include "options.h"
 #include "property.h"
 #include "report.h"
@@ -95,23 +96,13 @@ int run_status(struct ctl *ctl, int argc, char *argv[]) {
 	if (code != CTL_OK || ctl->finished) {
 		return code;
 	}
-	AUTO_JSON cJSON *list = NULL;
-	code = client_list(ctl, &list);
-	if (code != CTL_OK) {
-		return code;
-	}
-	const cJSON *scanout = NULL;
-	code = scanout_find(ctl, list, argv[optind], &scanout);
+	AUTO_JSON cJSON *scanout = NULL;
+	code = client_find(ctl, argv[optind], &scanout);
 	if (code != CTL_OK) {
 		return code;
 	}
 	if (!ctl->json) {
 		return print_text(ctl, scanout);
 	}
-	AUTO_JSON_TEXT char *text = cJSON_Print(scanout);
-	if (!text) {
-		return report_no_memory(ctl);
-	}
-	puts(text);
-	return CTL_OK;
+	return json_print(scanout) < 0 ? report_no_memory(ctl) : CTL_OK;
 }

@@ -1,0 +1,10 @@
+/* JSON as --json prints it. */
+#ifndef SCANOUT_CTL_JSON_H
+#define SCANOUT_CTL_JSON_H
+
+#include <cjson/cJSON.h>
+
+/* On stdout, in several lines. Returns 0 or -ENOMEM. */
+int json_print(const cJSON *json);
+
+#endif
