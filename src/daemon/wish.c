@@ -77,24 +77,21 @@ static int read_timeout(sd_bus_message *m, struct wish *wish, struct refusal *re
 	return 0;
 }
 
-static int read_takeover(sd_bus_message *m, struct wish *wish, struct refusal *refusal) {
+static int read_bool(sd_bus_message *m, bool *ret) {
 	int value; // sd-bus writes a 'b' into an int
 	int r = sd_bus_message_read(m, "b", &value);
-	if (r < 0) {
-		return r;
+	if (r >= 0) {
+		*ret = value;
 	}
-	wish->takeover = value;
-	return 0;
+	return r;
+}
+
+static int read_takeover(sd_bus_message *m, struct wish *wish, struct refusal *refusal) {
+	return read_bool(m, &wish->takeover);
 }
 
 static int read_spare(sd_bus_message *m, struct wish *wish, struct refusal *refusal) {
-	int value; // sd-bus writes a 'b' into an int
-	int r = sd_bus_message_read(m, "b", &value);
-	if (r < 0) {
-		return r;
-	}
-	wish->spare = value;
-	return 0;
+	return read_bool(m, &wish->spare);
 }
 
 /* How long it may be is the configuration's: policy.c. */
