@@ -18,6 +18,8 @@ static const struct command {
 	{"flip-rate", "SECONDS", "flip, and tell how evenly, until told to stop", true,
 		probe_flip_rate},
 	{"flip-on", "", "flip until told to stop, wait while it may not", false, probe_flip_on},
+	{"flip-turns", "SECONDS", "flip on a lease and as master of --card, in turns", true,
+		probe_flip_turns},
 	{"hold", "", "show a filled picture until told to stop", false, probe_hold},
 	{"sit", "", "hold the lease and show nothing until told to stop", false, probe_sit},
 	{"peek", "", "what is left of the previous picture", false, probe_peek},
@@ -56,7 +58,8 @@ static int print_usage(void) {
 	      "  --name NAME            with a readable strip of that name (hold)\n"
 	      "  --settle               lets each lease end before the next (storm)\n"
 	      "  --pause MILLISECONDS   of quiet before each timed call (storm, …-latency)\n"
-	      "  --rate N               flips a second; else as fast as they come (flip-rate)\n"
+	      "  --rate N               flips a second, and tells which come late; else as fast\n"
+	      "                         as they come (flip-rate)\n"
 	      "  --seed N               of what is drawn by lot (kill-storm)\n"
 	      "  --await                begins when standard input ends (flip-rate)\n"
 	      "  --keep                 keeps its buffers when its lease ends (flip-rate)\n"

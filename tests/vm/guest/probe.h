@@ -69,6 +69,7 @@ int probe_objects(const struct probe *probe);
 int probe_flip(const struct probe *probe);
 int probe_flip_rate(const struct probe *probe);
 int probe_flip_on(const struct probe *probe);
+int probe_flip_turns(const struct probe *probe);
 int probe_hold(const struct probe *probe);
 int probe_sit(const struct probe *probe);
 int probe_peek(const struct probe *probe);

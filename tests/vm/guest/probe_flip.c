@@ -9,8 +9,6 @@
 #include "report.h"
 #include "stop.h"
 
-#define MAX_LATE 500
-
 struct interval {
 	uint64_t at_usec; // when it ended, by the monotonic clock
 	uint64_t usec;
@@ -40,7 +38,7 @@ static int record(struct intervals *intervals, uint64_t at_usec, uint64_t usec) 
 static void add_late(cJSON *json, const struct intervals *intervals, uint64_t normal_usec) {
 	cJSON *late = cJSON_AddArrayToObject(json, "late");
 
-	for (size_t i = 0; i < intervals->n && cJSON_GetArraySize(late) < MAX_LATE; i++) {
+	for (size_t i = 0; i < intervals->n; i++) {
 		const struct interval *interval = &intervals->list[i];
 
 		if (interval->usec > 2 * normal_usec) {
@@ -61,7 +59,9 @@ static int add_intervals(cJSON *json, const struct intervals *intervals, uint64_
 		samples[i] = intervals->list[i].usec;
 	}
 	report_latencies(json, samples, intervals->n); // sorts them
-	add_late(json, intervals, period_usec > 0 ? period_usec : samples[intervals->n / 2]);
+	if (period_usec > 0) {
+		add_late(json, intervals, period_usec);
+	}
 	return 0;
 }
 
