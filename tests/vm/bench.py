@@ -343,7 +343,7 @@ def measure(vm: Machine, clock: Clock, arguments: argparse.Namespace, results: d
                 flip_figure(rounds, 0.98)]
     crowds = results["crowds"] = measure_crowds(vm, clock, 3, 2 * arguments.seconds)
     figures.append(crowd_figure(crowds))
-    clock.say(f"{arguments.restarts} restarts")
+    clock.say(f"{arguments.restarts} restarts while {bench_restarts.DESKS} flip")
     windows = bench_restarts.measure(vm, arguments.restarts)
     restarts = results["restarts"] = bench_restarts.summary(windows)
     results["restart_windows"] = [asdict(window) for window in windows]
@@ -360,7 +360,8 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=6, help="of latency and flips (default: 6)")
     parser.add_argument("--requests", type=int, default=100, help="in a row (default: 100)")
     parser.add_argument("--seconds", type=int, default=4, help="of flips in a row (default: 4)")
-    parser.add_argument("--restarts", type=int, default=20, help="while 15 flip (default: 20)")
+    parser.add_argument("--restarts", type=int, default=20,
+                        help="while 15 flip, and as many controls (default: 20)")
     parser.add_argument("--idle", type=int, default=60, help="seconds at rest (default: 60)")
     arguments = parser.parse_args()
     if not arguments.stage.is_dir():
