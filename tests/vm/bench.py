@@ -13,8 +13,8 @@ import signal
 import sys
 import time
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from math import ceil, floor
+from pathlib import Path
 from statistics import median
 
 HERE = Path(__file__).resolve().parent
