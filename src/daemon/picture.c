@@ -14,7 +14,7 @@
 #include "worker.h"
 
 /* Two framebuffer calls and a flip take some milliseconds, but for another's modeset lock. */
-#define DEADLINE_USEC 1000000
+#define DEADLINE_USEC 2000000
 
 /* Longer than a commit takes that nobody holds up, and one frame at 60 Hz. */
 #define SETTLE_NSEC 20000000
@@ -69,7 +69,8 @@ static void overdue(struct worker_job *job);
 static void done(struct worker_job *job, int result);
 
 static bool submit(struct manager *manager, struct scanout *scanout, bool ended) {
-	struct picture_look *look = calloc(1, sizeof(*look));
+	/* A second one would not know what the first adopts, and neither would drop it. */
+	struct picture_look *look = scanout->late_look ? NULL : calloc(1, sizeof(*look));
 	if (!look) {
 		return false;
 	}
@@ -125,6 +126,7 @@ static void overdue(struct worker_job *job) {
 	log_object(LOG_WARNING, look->scanout,
 		"The picture cannot be kept: a lessee's commit holds a modeset lock");
 	look->scanout->look = NULL; // nobody waits for it any more
+	look->scanout->late_look = true;
 	go_on(look->manager, look->scanout, false);
 }
 
@@ -143,6 +145,7 @@ static void done(struct worker_job *job, int result) {
 			LOG_WARNING, scanout, "The picture cannot be kept: %s", strerror(-result));
 	}
 	if (scanout->look != look) {
+		scanout->late_look = false;
 		return;
 	}
 	scanout->look = NULL;

@@ -51,6 +51,7 @@ struct scanout {
 
 	enum scanout_picture picture;
 	struct picture_look *look; // that the worker takes, while somebody waits for it
+	bool late_look;            // the worker still takes one that nobody waits for any more
 	uint32_t framebuffer;      // ours, adopted by a look; dropped when blanked
 	struct linger *linger;     // NULL: the last picture goes with the lease
 

@@ -232,6 +232,27 @@ static void a_wedged_look(void **state) {
 	end_asker(&asker);
 }
 
+/* A look that nobody waits for any more adopts the picture after all: no other look begins beside
+ * it, and what it adopted is dropped. */
+static void a_late_look(void **state) {
+	struct rig *rig = *state;
+	struct identity asker = spawn_asker(&user);
+	struct answer *held = begin(rig, &asker, LONG);
+	fake_hold(FAKE_ADOPT);
+	end_asker(&asker);
+	run_until(rig->event, rig_scanout(rig, V1)->late_look);
+	assert_int_equal(rig_release(rig, &user, V1), REFUSAL_NONE);
+	fake_release(FAKE_ADOPT);
+	run_until(rig->event, rig_state(rig, V1) == SCANOUT_FREE);
+	assert_false(rig_scanout(rig, V1)->late_look);
+	answer_close(held);
+	asker = spawn_asker(&user);
+	answer_close(begin(rig, &asker, 100000));
+	end_asker(&asker);
+	run_until(rig->event, rig_state(rig, V1) == SCANOUT_FREE);
+	assert_int_equal(fake_n_adopted(), 0);
+}
+
 /* The old lease is taken over: it is the new one's word that counts. */
 static void a_takeover(void **state) {
 	struct rig *rig = *state;
@@ -356,6 +377,7 @@ int main(void) {
 		TEST(the_asker_is_gone),
 		TEST(nothing_is_shown),
 		TEST(a_wedged_look),
+		TEST(a_late_look),
 		TEST(a_takeover),
 		TEST(a_takeover_is_withdrawn),
 		TEST(it_is_written_down),

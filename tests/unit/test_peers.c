@@ -249,7 +249,7 @@ static void no_file_survives_an_exec(void **state) {
 	for (int fd = 3; fd < 256; fd++) {
 		snprintf(path, sizeof(path), "/proc/%d/fdinfo/%d", (int)rig->daemon, fd);
 		AUTO_FCLOSE FILE *info = fopen(path, "re");
-		unsigned long flags = 0;
+		unsigned long flags = O_CLOEXEC; // of one that was closed before it was read
 		while (info && fgets(line, sizeof(line), info)) {
 			if (strncmp(line, "flags:", 6) == 0) {
 				flags = strtoul(line + 6, NULL, 8);
