@@ -242,6 +242,11 @@ def test_no_store(vm):
     drop_in = "/run/systemd/system/scanoutd.service.d"
     since = vm.now()
     start_daemon(vm)
+    # systemd answers, and the daemon hears it, in this order.
+    vm.run("busctl get-property org.freedesktop.systemd1 "
+           "/org/freedesktop/systemd1/unit/scanoutd_2eservice org.freedesktop.systemd1.Service "
+           "NFileDescriptorStore")
+    rows(vm)
     assert said not in vm.journal("scanoutd", since)
     try:
         for text, line in (
