@@ -122,9 +122,11 @@ def test_no_memory(vm):
     before = rows(vm)
     since = vm.now()
     vm.run("systemctl set-property --runtime scanoutd.service MemoryMax=512K MemorySwapMax=0")
-    wait_until(lambda: vm.journal("scanoutd", since).count("'oom-kill'") >= 7, 40,
-               "it is ended for want of memory, again and again")
-    vm.run("systemctl set-property --runtime scanoutd.service MemoryMax=infinity")
+    try:
+        wait_until(lambda: vm.journal("scanoutd", since).count("'oom-kill'") >= 7, 40,
+                   "it is ended for want of memory, again and again")
+    finally:
+        vm.run("systemctl set-property --runtime scanoutd.service MemoryMax=infinity")
     wait_until(lambda: vm.run("systemctl is-active scanoutd", check=False).out == "active\n", 20,
                "it is back")
     after = rows(vm)
