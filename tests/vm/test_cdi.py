@@ -162,8 +162,9 @@ def test_any(vm):
     found = wait_until(leased, 90, "two scanouts are leased")
     ids = {name: vm.run(["podman", "inspect", "-f", "{{.Id}}", name]).out.strip()
            for name in ("one", "two")}
-    by_name = {name: next(r for r in found if r["holder"]["container"] == ids[name])
-               for name in ids}
+    held = {r["holder"]["container"]: r for r in found}
+    assert set(held) == set(ids.values()), found
+    by_name = {name: held[id] for name, id in ids.items()}
     for name, row in by_name.items():
         check_holder(vm, row, name, unit)
     for row in found:
