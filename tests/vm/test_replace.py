@@ -17,7 +17,7 @@ KEPT = ("label", "holder", "lessee", "generation", "since")
 
 def by_hand(vm):
     """The first daemon, in the place of the service."""
-    vm.run("systemctl stop scanoutd.socket scanoutd; rm -rf /etc/scanoutd/scanoutd.conf.d; "
+    vm.run(f"systemctl stop scanoutd.socket scanoutd; rm -rf /etc/scanoutd/scanoutd.conf.d {LOG}; "
            f"printf '[Card]\\nSeat=none\\n[Guest]\\nSocket={GUEST_BUS}\\n' > {CONFIG}")
     return start(vm, "")
 
@@ -261,6 +261,7 @@ def test_no_store(vm):
     finally:
         vm.run(f"rm -r {drop_in}; systemctl daemon-reload")
     daemon = by_hand(vm)
-    assert "Start the next scanoutd with --replace, and they go on" in vm.run(f"cat {LOG}").out
+    remedy = "Start the next scanoutd with --replace, and they go on"
+    wait_until(lambda: remedy in vm.run(f"cat {LOG}").out, 20, remedy)
     daemon.terminate()
     start_daemon(vm)
