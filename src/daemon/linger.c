@@ -54,7 +54,8 @@ static int handle_asker_gone(sd_event_source *source, int fd, uint32_t events, v
 	sd_event_source_set_enabled(source, SD_EVENT_OFF);
 	linger->due = true;
 	log_object(LOG_INFO, linger->scanout,
-		"Who asked for it is gone. If others have the lease it goes on, without lingering");
+		"Who asked for it is gone. If others have the lease it goes on, and only what is "
+		"shown now can linger");
 	linger_advance(linger->scanout);
 	return 0;
 }
