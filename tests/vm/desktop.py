@@ -125,8 +125,11 @@ class Desktop:
             raise AssertionError(f"{error}\n{self.told()}") from None
 
     def is_shown(self) -> bool:
-        """Whether the head has its picture now; of weston's client, which moves, two that differ."""
+        """Whether the head has its picture now, in its size; of weston's client, which moves, two
+        that differ."""
         picture = self.vm.capture(self.row["index"])
+        if self.size and picture.size != self.size:
+            return False
         if self.client == SHM:
             return 0 < differs(picture, self.vm.capture(self.row["index"]))
         return share(picture, self.colour) > 0.02
