@@ -52,7 +52,7 @@ def test_flipping(vm):
     """The desk that is taken over flips as fast as it can, ten times over, and stays, like a
     compositor, until it is ended: the head is never blank before the next one shows its own."""
     desk = vm.spawn(f"exec {PROBE} flip-rate 60 --keep --request --label desk --mode 1920x1080 "
-                    "--fill ff8800")
+                    f"--fill ff8800 {OPEN}")
     wait_until(lambda: any(r["width"] == 1920 for r in rows(vm).values()), 20, "it shows")
     head = next(r["index"] for r in rows(vm).values() if r["label"] == "desk")
     wait_until(lambda: not vm.is_blank(head), 5, "its picture is there")
@@ -62,7 +62,7 @@ def test_flipping(vm):
         desk.terminate("KILL")
         watch.wait(2)
         desk = vm.spawn(f"exec {PROBE} flip-rate 60 --keep --request --takeover --label desk "
-                        "--mode 1920x1080 --fill ff8800")
+                        f"--mode 1920x1080 --fill ff8800 {OPEN}")
         wait_until(lambda: any(
             r["label"] == "desk" and r["holder"]["pid"] == desk.pid for r in rows(vm).values()),
             20, "the next one has it")
