@@ -9,7 +9,8 @@ import ending
 import isolation
 from desktop import PODMAN, Desktop, check_alone, share
 from machine import wait_until
-from scanouts import row, rows, start_daemon, wait_all_free, wait_blank, wait_state
+from scanouts import (row, rows, size_heads, start_daemon, wait_all_free, wait_blank,
+                      wait_state)
 from test_seat import seat, switch
 
 MACHINE = dict(set="desktops", deadline=1500)
@@ -19,8 +20,7 @@ HOST_SIZE = (1280, 800)
 
 def setup(vm):
     start_daemon(vm)
-    for head in range(vm.head_count):
-        vm.size_head(head, *HOST_SIZE)
+    size_heads(vm, vm.head_count, *HOST_SIZE)
     wait_until(lambda: all(preferred(r) == HOST_SIZE for r in rows(vm).values()), 30,
                "all heads have their size")
 
