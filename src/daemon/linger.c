@@ -39,7 +39,8 @@ static uint64_t now_usec(void) {
 
 void linger_advance(struct scanout *scanout) {
 	if (!linger_is_due(scanout) || !scanout->lease || scanout->picture != PICTURE_THEIRS ||
-		scanout->linger->manager->paused || scanout->linger->manager->resting) {
+		scanout->late_look || scanout->linger->manager->paused ||
+		scanout->linger->manager->resting) {
 		return;
 	}
 	picture_adopt(scanout->linger->manager, scanout);

@@ -146,6 +146,7 @@ static void done(struct worker_job *job, int result) {
 	}
 	if (scanout->look != look) {
 		scanout->late_look = false;
+		linger_advance(scanout); // if it waited for that
 		return;
 	}
 	scanout->look = NULL;

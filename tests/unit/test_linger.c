@@ -253,6 +253,26 @@ static void a_late_look(void **state) {
 	assert_int_equal(fake_n_adopted(), 0);
 }
 
+/* The asker goes while a takeover's look is late: its copy of the lease waits for the worker, since
+ * the last close may block. */
+static void the_asker_goes_during_a_late_look(void **state) {
+	struct rig *rig = *state;
+	struct identity asker = spawn_asker(&user);
+	answer_close(begin(rig, &asker, LONG));
+	fake_hold(FAKE_ADOPT);
+	struct answer *now = ask(rig, &user, .label = "desk", .takeover = true);
+	run_until(rig->event, fake_waiting(FAKE_ADOPT) == 1);
+	manager_cancel(&rig->manager, now->waiter);
+	run_until(rig->event, rig_scanout(rig, V1)->late_look);
+	end_asker(&asker);
+	run_until(rig->event, linger_is_due(rig_scanout(rig, V1)));
+	run_pending(rig->event);
+	assert_int_equal(rig_state(rig, V1), SCANOUT_LEASED);
+	fake_release(FAKE_ADOPT);
+	run_until(rig->event, linger_is_on(rig_scanout(rig, V1)));
+	assert_int_equal(fake_n_adopted(), 1);
+}
+
 /* The old lease is taken over: it is the new one's word that counts. */
 static void a_takeover(void **state) {
 	struct rig *rig = *state;
@@ -378,6 +398,7 @@ int main(void) {
 		TEST(nothing_is_shown),
 		TEST(a_wedged_look),
 		TEST(a_late_look),
+		TEST(the_asker_goes_during_a_late_look),
 		TEST(a_takeover),
 		TEST(a_takeover_is_withdrawn),
 		TEST(it_is_written_down),
