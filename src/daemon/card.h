@@ -123,6 +123,7 @@ struct card_ops {
 
 extern const struct card_ops card_drm_ops;
 
+struct manager;
 struct scanout;
 struct worker;
 
@@ -144,6 +145,7 @@ struct card {
 	bool refreshing;                      // a refresh of the modes is under way
 	bool updating;                        // a new snapshot is being taken
 	bool outdated;                        // … and something changed meanwhile
+	struct manager *manager;              // borrowed, while it is closing; else NULL
 	TAILQ_HEAD(scanout_list, scanout) scanouts; // scanout.link, in the snapshot's order
 	TAILQ_ENTRY(card) link;                     // manager::cards
 };

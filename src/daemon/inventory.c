@@ -249,6 +249,9 @@ int inventory_add(struct manager *manager, const char *device) {
 	}
 	if (r >= 0) {
 		fd = -1; // the card's
+	} else if (r == -EBUSY && manager->closing > 0) {
+		log_info("%s: Waiting for a card that is not closed yet", device);
+		manager->unopened = true; // worker_gone() looks again
 	} else if (r == -EBUSY) {
 		char who[256];
 		manager->ops->describe_master(device, who, sizeof(who));
@@ -349,7 +352,13 @@ void inventory_update(struct manager *manager, struct card *card) {
 }
 
 static void worker_gone(void *data) {
-	card_destroy(data);
+	struct card *card = data;
+	struct manager *manager = card->manager;
+	card_destroy(card);
+	manager->closing--;
+	if (manager->unopened) {
+		retry_later(&manager->retry);
+	}
 }
 
 void inventory_remove(struct manager *manager, struct card *card) {
@@ -366,6 +375,8 @@ void inventory_remove(struct manager *manager, struct card *card) {
 	log_info("%s: No longer used", card->device);
 	state_forget_card(card->store_name);
 	end_preparing(manager, card);
+	card->manager = manager;
+	manager->closing++;
 	worker_stop(card->worker, worker_gone, card);
 	manager_serve_queue(manager);
 }

@@ -46,6 +46,7 @@ struct manager {
 	bool paused;        // the seat is disabled: the card is somebody else's for now
 	bool resting;       // another daemon is about to take over: no lease begins or ends
 	unsigned preparing; // cards that were opened and whose scanouts do not exist yet
+	unsigned closing;   // cards that are let go of, and still open: their workers use them
 	bool unopened;      // a card could not be opened just then
 	struct retry retry; // the monitor's: looks for what failed and is marked so
 	uint64_t n_freed;

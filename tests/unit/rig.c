@@ -124,9 +124,7 @@ void rig_destroy(struct rig *rig) {
 	}
 	fake_before(FAKE_CREATE, NULL, NULL);
 	/* Workers of cards that went away end on the loop. */
-	for (int i = 0; i < 20 && rig->n_removed > 0; i++) {
-		assert_true(sd_event_run(rig->event, 500) >= 0);
-	}
+	run_until(rig->event, rig->manager.closing == 0);
 	monitor_destroy(rig->monitor);
 	manager_finish(&rig->manager);
 	for (unsigned i = 0; i < rig->n_answers; i++) {
@@ -198,6 +196,9 @@ void rig_restart(struct rig *rig) {
 static bool is_settled(struct rig *rig) {
 	const struct card *card;
 	const struct scanout *scanout;
+	if (rig->manager.closing > 0) {
+		return false;
+	}
 	if (sd_event_source_get_enabled(rig->manager.retry.timer, NULL) > 0) {
 		sd_event_source_set_time_relative(rig->manager.retry.timer, 0);
 		return false;

@@ -172,6 +172,25 @@ static void cards_are_looked_for_after_a_loss(void **state) {
 	rig_get(rig, &user, "card1-Virtual-1");
 }
 
+/* ENODEV after a loss: the card is taken for another, and its node opened while a thread uses it.
+ */
+static void the_card_is_still_ours(void **state) {
+	struct rig *rig = *state;
+	fake_hold(FAKE_SNAPSHOT);
+	fake_send(CARD_EVENT_HOTPLUG, CARD0);
+	run_until(rig->event, fake_waiting(FAKE_SNAPSHOT) == 1);
+	fake_fail(FAKE_LIST, 0, 1, -ENODEV);
+	fake_lose_events();
+	run_until(rig->event, rig->n_removed == 4);
+	assert_int_equal(fake_count(FAKE_OPEN), 2);
+	assert_true(TAILQ_EMPTY(&rig->manager.cards));
+	fake_release(FAKE_SNAPSHOT);
+	rig_settle(rig);
+	assert_int_equal(fake_count(FAKE_OPEN), 3);
+	assert_int_equal(rig->n_added, 8);
+	rig_get(rig, &user, V1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
 
 int main(void) {
@@ -187,6 +206,7 @@ int main(void) {
 		TEST(a_card_that_is_not_ready_yet),
 		TEST(only_listed_cards_are_wanted),
 		TEST(cards_are_looked_for_after_a_loss),
+		TEST(the_card_is_still_ours),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
