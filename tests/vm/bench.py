@@ -11,9 +11,7 @@ import json
 import os
 import signal
 import sys
-import time
 from dataclasses import asdict, dataclass, field
-from math import ceil, floor
 from pathlib import Path
 from statistics import median
 
@@ -22,60 +20,23 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(HERE))
 
 import bench_restarts  # noqa: E402
+from bench_crowd import MODE, Crowd, crowd_figure, measure_crowds  # noqa: E402
+from bench_figure import Clock, Figure, median_span, span, table  # noqa: E402
 from image import ImageError  # noqa: E402
 from machine import GuestError, Machine  # noqa: E402
 from scanouts import COUNT, PROBE, start_daemon, wait_all_free  # noqa: E402
 
 CONNECTOR = "Virtual-1"
 CARD = f"--card /dev/dri/card0 --connector {CONNECTOR}"
-MODE = "--mode 1920x1080"
 # One call to a daemon at rest: what the call before set off, such as signals, is over by then.
 PAUSE = "--pause 20"
 DEADLINE_SECONDS = 1800
-CROWD_SECONDS = 180  # until sixteen probes have allocated, filled and mode-set
 KIB_PER_MB = 1024
-
-# Many probes that share an input: it stays open until /run/start is written to.
-CROWD = """
-rm -f /run/hold /run/start; mkfifo /run/hold /run/start
-for n in $(seq {count}); do {probe} {arguments} </run/hold & done
-exec 9>/run/hold
-read _ </run/start
-exec 9>&-
-wait
-"""
 
 # Not /proc/PID/status: before Linux 6.2 its numbers are off by as much as 64 pages for each thread.
 MEMORY = "cat /proc/$(systemctl show -p MainPID --value scanoutd)/smaps_rollup"
 SWITCHES = ("pid=$(systemctl show -p MainPID --value scanoutd); "
             "grep -H ctxt_switches /proc/$pid/task/*/status")
-
-
-class Clock:
-    """Says what goes on, when, and how busy the host is."""
-
-    def __init__(self):
-        self.started = time.monotonic()
-
-    def say(self, what: str):
-        elapsed = time.monotonic() - self.started
-        print(f"bench: {elapsed:6.1f} s  load {os.getloadavg()[0]:4.1f}  {what}", flush=True)
-
-
-@dataclass
-class Figure:
-    """A line of the table: medians over the rounds, and `spread` from the least to the most."""
-
-    name: str
-    value: float
-    unit: str
-    baseline: float | None = None
-    baseline_name: str = ""
-    ratio: float | None = None
-    target: str = ""
-    met: bool | None = None
-    spread: dict[str, list[float]] = field(default_factory=dict)
-    note: str = ""
 
 
 @dataclass
@@ -153,19 +114,6 @@ def measure_rounds(vm: Machine, clock: Clock, count: int, requests: int,
     return rounds
 
 
-def median_span(values) -> str:
-    """In which the true median is with 95 % likelihood: a matter of ranks (binomial)."""
-    values = sorted(values)
-    middle, reach = (len(values) - 1) / 2, 0.98 * len(values) ** 0.5
-    low, high = max(0, floor(middle - reach)), min(len(values) - 1, ceil(middle + reach))
-    return f"{values[low]:.3f}–{values[high]:.3f}"
-
-
-def span(values) -> list[float]:
-    values = list(values)
-    return [min(values), max(values)]
-
-
 def request_figure(rounds: list[Round], percent: str, limit: float | None) -> Figure:
     values = [r.usec("request", percent) / 1000 for r in rounds]
     floors = [r.floor(percent) / 1000 for r in rounds]
@@ -198,70 +146,6 @@ def flip_figure(rounds: list[Round], limit: float) -> Figure:
          "noise": span(r.noise() for r in rounds)},
         f"{len(ratios)} turns of 10 ms each: {median_span(ratios)} with 95 % likelihood; the same "
         f"for the master and itself: {median(equals):.3f}, {median_span(equals)}")
-
-
-# Many at once
-
-class Crowd:
-    """Probes that hold an output each, and begin or end together."""
-
-    def __init__(self, vm: Machine, count: int, arguments: str):
-        self.vm = vm
-        self.count = count
-        self.script = vm.spawn(CROWD.format(count=count, probe=PROBE, arguments=arguments))
-        for _ in range(count):
-            self._next("ready", CROWD_SECONDS)
-
-    def _next(self, key: str, timeout: float) -> dict:
-        line = self.script.readline(timeout)
-        said = json.loads(line) if line else {}
-        if key not in said:
-            raise GuestError(f"one of {self.count} probes said {line or 'nothing'}\n"
-                             + self.script.err)
-        return said
-
-    def start(self):
-        self.vm.run("echo >/run/start")
-
-    def flips(self, seconds: float) -> list[dict]:
-        """What each reached in the same seconds."""
-        self.start()
-        said = [self._next("per_second", seconds + CROWD_SECONDS) for _ in range(self.count)]
-        if any(one["errors"] for one in said):
-            raise GuestError(f"flips failed: {said}")
-        return said
-
-    def end(self):
-        self.script.wait(CROWD_SECONDS)
-        wait_all_free(self.vm, 60)
-
-
-def measure_crowds(vm: Machine, clock: Clock, count: int, seconds: int) -> list[dict]:
-    """One alone and all sixteen, in turns."""
-    found = []
-    for number in range(count):
-        rates = {}
-        for size in (1, COUNT) if number % 2 == 0 else (COUNT, 1):
-            crowd = Crowd(vm, size, f"flip-rate {seconds} --request {MODE} --await")
-            rates[size] = [one["per_second"] for one in crowd.flips(seconds)]
-            crowd.end()
-        found.append({"load": os.getloadavg()[0], "one": rates[1][0], "each": rates[COUNT],
-                      "total": sum(rates[COUNT])})
-        clock.say(f"{COUNT} at once, {number + 1} of {count}: {found[-1]['total']:.1f}/s, "
-                  f"one alone {rates[1][0]:.1f}/s")
-    return found
-
-
-def crowd_figure(crowds: list[dict]) -> Figure:
-    ratios = [c["total"] / c["one"] for c in crowds]
-    each = [rate for c in crowds for rate in c["each"]]
-    return Figure(
-        f"flips of {COUNT} lessees at once", median(c["total"] for c in crowds), "/s",
-        median(c["one"] for c in crowds), "one alone", median(ratios),
-        spread={"value": span(c["total"] for c in crowds),
-                "baseline": span(c["one"] for c in crowds), "ratio": span(ratios),
-                "each": span(each)},
-        note=f"the slowest {min(each):.1f}/s, the fastest {max(each):.1f}/s")
 
 
 # The daemon at rest
@@ -315,31 +199,7 @@ def wakeup_figure(idle: dict) -> Figure:
                   note="; ".join(filter(None, [threads, watchdog])))
 
 
-# What is told
-
-def table(figures: list[Figure]) -> str:
-    def number(value: float | None, unit: str) -> str:
-        return "" if value is None else f"{value:.{0 if unit == '' else 2}f} {unit}".strip()
-
-    def ratio(figure: Figure) -> str:
-        if figure.ratio is None:
-            return ""
-        low, high = figure.spread["ratio"]
-        return f"{figure.ratio:.3f} ({low:.3f}–{high:.3f})"
-
-    rows = [("", "value", "baseline", "ratio (spread)", "target", "")]
-    for f in figures:
-        verdict = "" if f.met is None else "met" if f.met else "MISSED"
-        baseline = f"{number(f.baseline, f.unit)} {f.baseline_name}".strip()
-        rows.append((f.name, number(f.value, f.unit), baseline, ratio(f), f.target, verdict))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = []
-    for row, f in zip(rows, [None, *figures]):
-        lines.append("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
-        if f and f.note:
-            lines.append(f"  {f.note}")
-    return "\n".join(lines)
-
+# All of it
 
 def measure(vm: Machine, clock: Clock, arguments: argparse.Namespace, results: dict):
     """Fills in results as it goes, so that what was measured before a failure is kept."""

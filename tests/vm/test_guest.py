@@ -3,8 +3,8 @@
 import shlex
 
 from machine import wait_until
-from scanouts import (COUNT, GUEST, OTHER, call, daemon_status, hold, peak_memory, row, rows,
-                      send_huge, start_daemon, wait_all_free)
+from scanouts import (COUNT, GUEST, OTHER, daemon_status, hold, peak_memory, row, rows, send_huge,
+                      start_daemon, wait_all_free)
 
 setup = start_daemon
 ADDRESS = "unix:path=/run/scanoutd/guest/bus"

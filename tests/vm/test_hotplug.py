@@ -2,9 +2,9 @@
 
 import json
 
-from machine import GuestError, wait_until
-from scanouts import (COUNT, PROBE, configure, daemon_status, hold, probe, row, rows, size_heads,
-                      start_daemon, wait_all_free, wait_blank, wait_state)
+from machine import wait_until
+from scanouts import (COUNT, configure, daemon_status, hold, row, rows, size_heads, start_daemon,
+                      wait_all_free, wait_state)
 
 MACHINE = dict(devices=["virtio-gpu-pci,id=gpu1,addr=0x10,max_outputs=4"])
 SECOND = "/sys/bus/pci/devices/0000:00:10.0"

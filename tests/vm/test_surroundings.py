@@ -3,8 +3,8 @@
 import json
 
 from machine import wait_until
-from scanouts import (COUNT, OPEN, PROBE, daemon_status, hold, kernel_clients, override, row, rows,
-                      start_daemon, wait_all_free, wait_state)
+from scanouts import (COUNT, PROBE, daemon_status, hold, override, row, rows, start_daemon,
+                      wait_all_free, wait_state)
 from test_faults import MACHINE  # noqa: F401  the same machine
 
 MODE = "640x480"
