@@ -51,7 +51,7 @@ static void a_lock_does_not_hold_the_answer(void **state) {
 	modes_refresh(&rig->manager, count, &first);
 	assert_int_equal(first, 0);
 	run_until(rig->event, first == 1);
-	assert_true(now_usec() - before >= 39000);
+	assert_true(now_usec() - before >= 29000);             // it had its chance
 	assert_int_equal(rig_scanout(rig, V1)->mode.width, 0); // the last known
 	/* The next ones do not pile up behind it. */
 	modes_refresh(&rig->manager, count, &second);
