@@ -168,12 +168,14 @@ seat_env := SEAT_SERVER=$(abspath $(B)/san/seat_server) SCANOUT_RUN=$(abspath $(
 	SCANOUT_PRELOAD=$(abspath $(B)/libscanout-preload.so)
 
 FUZZERS := login1 seatd weston_launch
-FUZZ_SECONDS ?= 10
-$(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/harness.c $(wildcard src/seat/*.c src/common/*.c)
+FUZZ_SECONDS ?= 15
+# Compiled at one go, which leaves no list of the headers for each file.
+$(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/harness.c \
+	$(wildcard src/seat/*.[ch] src/common/*.[ch] tests/fuzz/*.h)
 	$(call say,FUZZ)
 	@mkdir -p $(@D)
 	$(Q)clang $(CPP) -MF $@.d -Itests/fuzz $(PKG_CFLAGS) -O1 -g -fsanitize=fuzzer,address,undefined \
-		-o $@ $^ $(LIBS_ctl)
+		-o $@ $(filter %.c,$^) $(LIBS_ctl)
 
 $(B)/san/%.o: %.c Makefile $(B)/paths
 	$(call say,CC)

@@ -24,6 +24,10 @@ part() {
 	failed=$((failed + f))
 }
 
+# The guests are fetched meanwhile, from the network; `vm` waits for them, and tells what fails.
+for set in base desktops engines; do
+	tests/vm/image.py --set "$set"
+done &
 part units $make check-unit
 part vm $make check-vm
 echo "$passed passed, $failed failed"
