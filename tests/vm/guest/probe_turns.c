@@ -1,4 +1,4 @@
-/* Whether flips on a lease are slower than the master's, on the same output and in short turns. */
+/* Whether flips on a lease are slower than the master's: one by one, in turns, on one output. */
 #include <fcntl.h>
 #include <unistd.h>
 #include <xf86drm.h>
@@ -8,7 +8,7 @@
 #include "probe.h"
 #include "report.h"
 
-#define TURN_USEC 10000
+#define FLIP_TIMEOUT_MSEC 5000
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* The master flips twice: how far its two sides are apart is the noise of the measurement. */
@@ -19,8 +19,6 @@ enum {
 	SIDES
 };
 
-static const char *const names[SIDES] = {"lease", "master", "again"};
-
 /* Each side comes first, second and last, and before and after each other, equally often. */
 static const unsigned int orders[][SIDES] = {
 	{LEASE, MASTER, AGAIN},
@@ -29,12 +27,6 @@ static const unsigned int orders[][SIDES] = {
 	{LEASE, AGAIN, MASTER},
 	{AGAIN, LEASE, MASTER},
 	{MASTER, LEASE, AGAIN},
-};
-
-struct side {
-	struct kms kms; // with buffers of its own
-	uint64_t flips; // that count
-	uint64_t usec;  // they took
 };
 
 /* What scanoutd leases: the output's connector, CRTC and planes. */
@@ -51,96 +43,69 @@ static int lease_output(const struct kms *kms, int *ret) {
 	return 0;
 }
 
-static int prepare(const struct probe *probe, struct kms *kms, int fd) {
-	int r = kms_init(kms, fd, probe->connector);
+static int show(const struct probe *probe, struct kms *kms) {
+	int r = kms_pick_mode(kms, probe->width, probe->height);
 
-	if (r >= 0) {
-		r = kms_pick_mode(kms, probe->width, probe->height);
-	}
 	if (r >= 0) {
 		r = kms_create_buffers(kms);
 	}
-	if (r < 0) {
-		return probe_failed(r, "prepare a side");
+	if (r >= 0) {
+		kms_fill(kms, 0, probe->fill);
+		kms_fill(kms, 1, probe->fill);
+		r = kms_set_crtc(kms, 0);
 	}
-	kms_fill(kms, 0, probe->fill);
-	kms_fill(kms, 1, probe->fill);
-	return 0;
+	return r < 0 ? probe_failed(r, "show a picture") : 0;
 }
 
-/* The first flip, away from the picture of the side before, does not count. */
-static int take_turn(struct side *side, double *ret_per_second) {
-	uint64_t begun_usec, usec = 0, flips = 0;
-	int r = kms_flip_next(&side->kms, -1);
+static int flip(struct kms *kms, unsigned int buffer, double *ret_nsec) {
+	const uint64_t begun_nsec = report_now_nsec();
+	int r = kms_flip(kms, buffer);
 
-	begun_usec = report_now_usec();
-	while (r >= 0 && usec < TURN_USEC) {
-		r = kms_flip_next(&side->kms, -1);
-		usec = report_now_usec() - begun_usec;
-		flips++;
+	if (r >= 0) {
+		r = kms_wait_flip(kms, -1, FLIP_TIMEOUT_MSEC);
 	}
 	if (r < 0) {
 		return probe_failed(r, "flip");
 	}
-	side->flips += flips;
-	side->usec += usec;
-	*ret_per_second = (double)flips * 1e6 / (double)usec;
+	*ret_nsec = (double)(report_now_nsec() - begun_nsec);
 	return 0;
 }
 
-/* All sides in that order, and their rates in the order of names[]. */
-static int take_turns(struct side *sides, const unsigned int *order, cJSON *turns) {
-	double per_second[SIDES];
+/* Each side flips once, in each order. Adds for each order how long LEASE, MASTER and AGAIN took.
+ */
+static int take_turns(struct kms *sides, cJSON *turns) {
+	double nsec[SIDES];
+	unsigned int n = 0;
 
-	for (size_t i = 0; i < SIDES; i++) {
-		int r = take_turn(&sides[order[i]], &per_second[order[i]]);
-		if (r < 0) {
-			return r;
+	for (size_t i = 0; i < ARRAY_SIZE(orders); i++) {
+		for (size_t k = 0; k < SIDES; k++) {
+			const unsigned int side = orders[i][k];
+			int r = flip(&sides[side], ++n % 2, &nsec[side]);
+			if (r < 0) {
+				return r;
+			}
 		}
+		cJSON_AddItemToArray(turns, cJSON_CreateDoubleArray(nsec, SIDES));
 	}
-	cJSON_AddItemToArray(turns, cJSON_CreateDoubleArray(per_second, SIDES));
 	return 0;
 }
 
-static void report_turns(cJSON *json, const struct side *sides) {
-	for (size_t i = 0; i < SIDES; i++) {
-		cJSON *side = cJSON_AddObjectToObject(json, names[i]);
-
-		cJSON_AddNumberToObject(side, "flips", (double)sides[i].flips);
-		cJSON_AddNumberToObject(side, "usec", (double)sides[i].usec);
-	}
-	report_line(json);
-}
-
-static int compare(const struct probe *probe, const struct probe_output *output) {
-	const int master_fd = output->lease.fd;
+/* With the same two buffers on all sides: where a buffer lies may make some percent, and a lessee
+ * may show its master's. */
+static int compare(const struct probe *probe, const struct kms *output) {
+	struct kms sides[SIDES] = {*output, *output, *output};
 	AUTO_CLOSE int lease_fd = -1;
-	AUTO_JSON cJSON *json = NULL;
-	struct side sides[SIDES] = {0};
-	cJSON *turns;
-	int r = lease_output(&output->kms, &lease_fd);
-
-	for (size_t i = 0; i < SIDES && r >= 0; i++) {
-		r = prepare(probe, &sides[i].kms, i == LEASE ? lease_fd : master_fd);
-	}
-	if (r >= 0) {
-		r = kms_set_crtc(&sides[MASTER].kms, 0);
-		r = r < 0 ? probe_failed(r, "set the mode") : 0;
-	}
-	json = cJSON_CreateObject();
-	turns = cJSON_AddArrayToObject(json, "turns");
-
+	AUTO_JSON cJSON *json = cJSON_CreateObject();
+	cJSON *turns = cJSON_AddArrayToObject(json, "turns");
+	int r = lease_output(output, &lease_fd);
 	const uint64_t end_usec = report_now_usec() + probe->number * 1000000;
+
+	sides[LEASE].fd = lease_fd;
 	while (r >= 0 && report_now_usec() < end_usec) {
-		for (size_t i = 0; i < ARRAY_SIZE(orders) && r >= 0; i++) {
-			r = take_turns(sides, orders[i], turns);
-		}
+		r = take_turns(sides, turns);
 	}
 	if (r >= 0) {
-		report_turns(json, sides);
-	}
-	for (size_t i = 0; i < SIDES; i++) {
-		kms_finish(&sides[i].kms);
+		report_line(json);
 	}
 	return r;
 }
@@ -152,7 +117,10 @@ int probe_flip_turns(const struct probe *probe) {
 	if (r < 0) {
 		return r;
 	}
-	r = compare(probe, &output);
+	r = show(probe, &output.kms);
+	if (r >= 0) {
+		r = compare(probe, &output.kms);
+	}
 	probe_close(&output);
 	return r;
 }

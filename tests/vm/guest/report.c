@@ -27,11 +27,15 @@ const char *report_errno(int err) {
 	return name != NULL ? name : "unknown";
 }
 
-uint64_t report_now_usec(void) {
+uint64_t report_now_nsec(void) {
 	struct timespec ts;
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t report_now_usec(void) {
+	return report_now_nsec() / 1000;
 }
 
 static int compare(const void *a, const void *b) {
