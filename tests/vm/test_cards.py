@@ -96,20 +96,22 @@ test_labels_stick.deadline = 300
 
 def test_cost(vm):
     """A request costs as much with 63 scanouts leased as with none."""
-    def measure() -> dict:
-        return probe(vm, "storm 100 --settle --scanout card0-Virtual-1")
+    def measure() -> float:
+        """Of several, the one that the host disturbed least."""
+        return min(probe(vm, "storm 50 --settle --scanout card0-Virtual-1")["p50_us"]
+                   for _ in range(4))
     alone = measure()
     desks = [vm.spawn(f"exec scanoutctl request --scanout {scanout} -- sleep 1000")
              for scanout in rows(vm) if scanout != "card0-Virtual-1"]
     wait_until(lambda: sum(r["state"] == "leased" for r in rows(vm).values()) == COUNT - 1, 120,
                "all but one are leased")
     crowded = measure()
-    print(f"    a request: {alone['p50_us']:.0f} µs alone, {crowded['p50_us']:.0f} µs with "
-          f"{COUNT - 1} others leased")
-    assert crowded["p50_us"] < 1.5 * alone["p50_us"] + 1000, (alone, crowded)
+    print(f"    a request: {alone:.0f} µs alone, {crowded:.0f} µs with {COUNT - 1} others leased")
+    assert crowded < 1.5 * alone + 1000
     for desk in desks:
         desk.terminate("KILL")
     wait_all_free(vm, 60)
 
 
 test_cost.deadline = 300
+test_cost.alone = True
