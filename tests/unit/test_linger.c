@@ -2,11 +2,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "common/cleanup.h"
 #include "common/names.h"
 #include "linger.h"
 #include "rig.h"
-#include "state_json.h"
 
 #define V1 "card0-Virtual-1"
 #define V2 "card0-Virtual-2"
@@ -305,68 +303,6 @@ static void a_takeover_is_withdrawn(void **state) {
 	assert_int_equal(rig->last_reason, LEASE_CLOSED);
 }
 
-/* What the next daemon reads, of a lease or of the picture after it; false: of neither. */
-static bool read_back(struct rig *rig, struct state_lease *ret) {
-	struct state written = {0};
-	struct state_lease leases[CARD_MAX_OBJECTS];
-	AUTO_JSON_TEXT char *text = state_print(&rig->manager);
-	assert_int_equal(state_parse(&written, text), 0);
-	size_t n = state_take(&written, TAILQ_FIRST(&rig->manager.cards)->store_name, leases);
-	assert_true(n <= 1);
-	*ret = n == 1 ? leases[0] : *ret;
-	state_finish(&written);
-	return n == 1;
-}
-
-static void it_is_written_down(void **state) {
-	struct rig *rig = *state;
-	struct identity asker = spawn_asker(&container_a);
-	struct answer *held = begin(rig, &asker, LONG);
-	struct state_lease lease, picture;
-	assert_true(read_back(rig, &lease));
-	assert_int_equal(lease.lessee, held->lessee);
-	assert_int_equal(lease.linger_usec, LONG);
-	assert_int_equal(lease.until, 0);
-	assert_int_equal(lease.copy_fd, -1);
-	uint64_t before = now_usec();
-	answer_close(held);
-	end_asker(&asker);
-	run_until(rig->event, linger_is_on(rig_scanout(rig, V1)));
-	assert_true(read_back(rig, &picture));
-	assert_int_equal(picture.lessee, 0);
-	assert_int_equal(picture.linger_usec, LONG);
-	assert_true(picture.until >= before + LONG && picture.until <= now_usec() + LONG);
-	assert_int_equal(picture.framebuffer, rig_scanout(rig, V1)->framebuffer);
-	assert_int_equal(picture.generation, lease.generation);
-	assert_memory_equal(&picture.objects, &lease.objects, sizeof(lease.objects));
-	assert_string_equal(picture.label, "desk");
-	assert_true(identity_same_holder(&picture.holder, &container_a));
-	linger_cut(rig_scanout(rig, V1));
-	assert_false(read_back(rig, &picture));
-}
-
-/* The next daemon: the picture stands for what is left of its time. */
-static void it_is_taken_up_again(void **state) {
-	struct rig *rig = *state;
-	struct scanout *scanout = rig_scanout(rig, V1);
-	begin_lingering(rig, &user, LONG);
-	struct state_lease found;
-	assert_true(read_back(rig, &found));
-	for (unsigned past = 0; past < 2; past++) {
-		linger_destroy(scanout->linger);
-		scanout->linger = NULL;
-		scanout->picture = PICTURE_THEIRS;
-		found.until = past ? 1 : found.until;
-		unsigned blanked = fake_count(FAKE_BLANK);
-		manager_adopt_picture(&rig->manager, scanout, &found);
-		run_until(
-			rig->event, past ? scanout->state == SCANOUT_FREE : linger_is_on(scanout));
-		assert_int_equal(fake_count(FAKE_BLANK), blanked + past);
-		assert_int_equal(fake_n_adopted(), 1 - past);
-	}
-	assert_string_equal(scanout->last_label, "desk");
-}
-
 static void the_card_goes(void **state) {
 	struct rig *rig = *state;
 	struct identity asker = spawn_asker(&user);
@@ -401,8 +337,6 @@ int main(void) {
 		TEST(the_asker_goes_during_a_late_look),
 		TEST(a_takeover),
 		TEST(a_takeover_is_withdrawn),
-		TEST(it_is_written_down),
-		TEST(it_is_taken_up_again),
 		TEST(the_card_goes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
