@@ -1,5 +1,6 @@
 #!/bin/sh
-# Runs all fuzz targets at once for some seconds on fresh seeds. Usage: tests/fuzz.sh FOLDER SECONDS NAME...
+# Runs all fuzz targets at once for some seconds on fresh seeds.
+# Usage: tests/fuzz.sh FOLDER SECONDS NAME...
 set -eu
 folder=$1 seconds=$2
 shift 2

@@ -251,15 +251,22 @@ static void a_late_look(void **state) {
 	assert_int_equal(fake_n_adopted(), 0);
 }
 
+/* A lease of the asker alone, and a takeover of it that waits for its look. */
+static struct answer *begin_takeover(struct rig *rig, struct identity *ret_asker) {
+	*ret_asker = spawn_asker(&user);
+	answer_close(begin(rig, ret_asker, LONG));
+	fake_hold(FAKE_ADOPT);
+	struct answer *now = ask(rig, &user, .label = "desk", .takeover = true);
+	run_until(rig->event, fake_waiting(FAKE_ADOPT) == 1);
+	return now;
+}
+
 /* The asker goes while a takeover's look is late: its copy of the lease waits for the worker, since
  * the last close may block. */
 static void the_asker_goes_during_a_late_look(void **state) {
 	struct rig *rig = *state;
-	struct identity asker = spawn_asker(&user);
-	answer_close(begin(rig, &asker, LONG));
-	fake_hold(FAKE_ADOPT);
-	struct answer *now = ask(rig, &user, .label = "desk", .takeover = true);
-	run_until(rig->event, fake_waiting(FAKE_ADOPT) == 1);
+	struct identity asker;
+	struct answer *now = begin_takeover(rig, &asker);
 	manager_cancel(&rig->manager, now->waiter);
 	run_until(rig->event, rig_scanout(rig, V1)->late_look);
 	end_asker(&asker);
@@ -290,11 +297,8 @@ static void a_takeover(void **state) {
 /* A takeover that came to nothing: the holder's end is heard all the same. */
 static void a_takeover_is_withdrawn(void **state) {
 	struct rig *rig = *state;
-	struct identity asker = spawn_asker(&user);
-	answer_close(begin(rig, &asker, LONG));
-	fake_hold(FAKE_ADOPT);
-	struct answer *now = ask(rig, &user, .label = "desk", .takeover = true);
-	run_until(rig->event, fake_waiting(FAKE_ADOPT) == 1);
+	struct identity asker;
+	struct answer *now = begin_takeover(rig, &asker);
 	end_asker(&asker);
 	run_pending(rig->event);
 	manager_cancel(&rig->manager, now->waiter);

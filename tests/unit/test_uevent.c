@@ -1,6 +1,7 @@
 /* The kernel's datagrams, and those that only look like one. */
 #include "support.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "uevent.h"
@@ -84,9 +85,10 @@ static void long_names_are_cut_not_overrun(void **state) {
 static void socket_has_nothing_at_first(void **state) {
 	struct card_event event;
 	int fd = uevent_open();
-	if (fd < 0) {
+	if (fd == -EAFNOSUPPORT || fd == -EPROTONOSUPPORT) {
 		skip(); // no netlink in this sandbox
 	}
+	assert_true(fd >= 0);
 	assert_int_equal(uevent_read(fd, &event), 0);
 	close(fd);
 }

@@ -153,8 +153,8 @@ def flip_figure(rounds: list[Round], limit: float) -> Figure:
         {"value": span(lease), "baseline": span(master),
          "ratio": span(r.lease_to_master() for r in rounds),
          "noise": span(r.noise() for r in rounds)},
-        f"{len(ratios)} blocks of {BLOCK} turns: {median_span(ratios)} with 95 % likelihood; the same "
-        f"for the master and itself: {median(equals):.3f}, {median_span(equals)}")
+        f"{len(ratios)} blocks of {BLOCK} turns: {median_span(ratios)} with 95 % likelihood; the "
+        f"same for the master and itself: {median(equals):.3f}, {median_span(equals)}")
 
 
 # The daemon at rest
