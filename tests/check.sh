@@ -24,11 +24,16 @@ part() {
 	failed=$((failed + f))
 }
 
-# The guests are fetched meanwhile, from the network; `vm` waits for them, and tells what fails.
-for set in base desktops engines; do
-	tests/vm/image.py --set "$set"
-done &
+# What the machines are made of is fetched meanwhile, from the network; `vm` waits for it, and tells
+# what fails.
+{
+	for suite in trixie bookworm; do
+		for set in desktops base engines; do
+			tests/vm/image.py --suite "$suite" --set "$set"
+		done
+	done
+} &
 part units $make check-unit
-part vm $make check-vm
+part vm $make check-vm SUITE=both
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

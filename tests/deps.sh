@@ -1,18 +1,28 @@
 #!/bin/sh
-# Installs what building, testing and the demo need on Debian 12, and says what was missing.
-# Usage: tests/deps.sh build|check|demo
+# Installs what building, testing and the demo need on Debian 12 or 13, and says what was missing.
+# Usage: tests/deps.sh build|check
+#        tests/deps.sh demo SUITE  to run guests of this suite; who differs needs no compiler here
+#        tests/deps.sh list        prints what building for a guest needs, in any suite
 set -eu
 
 build="gcc make pkg-config libc6-dev libdrm-dev libsystemd-dev libseat-dev libcjson-dev libinih-dev scdoc"
-vm="mmdebstrap qemu-system-x86 qemu-utils qemu-system-gui e2fsprogs openssh-client dbus python3 \
-	python3-pil python3-dbus debian-archive-keyring libcairo2-dev systemd util-linux"
-check="libcmocka-dev libasan8 libubsan1 dbus clang-format cppcheck libexpat1-dev python3-gi libclang-rt-14-dev clang"
+guest="$build libcairo2-dev"
+vm="mmdebstrap zstd e2fsprogs openssh-client dbus python3 python3-pil python3-dbus \
+	fonts-dejavu-core debian-archive-keyring systemd util-linux"
+# What gcc's sanitizers need comes with gcc.
+check="libcmocka-dev dbus clang-format cppcheck libexpat1-dev python3-gi python3-dbus-next \
+	libglib2.0-bin qdbus-qt5 libclang-rt-dev clang"
 
 case "${1:-build}" in
 build) wanted="$build" ;;
-demo) wanted="$build $vm" ;;
-check) wanted="$build $vm $check" ;;
-*) echo "usage: $0 build|check|demo" >&2; exit 64 ;;
+demo)
+	wanted="$vm"
+	# shellcheck source=/dev/null
+	[ "${2:-}" != "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" ] || wanted="$guest $vm"
+	;;
+check) wanted="$guest $vm $check" ;;
+list) echo "$guest"; exit ;;
+*) echo "usage: $0 build|check|demo SUITE|list" >&2; exit 64 ;;
 esac
 
 missing=""
@@ -28,6 +38,28 @@ if [ "$(id -u)" -ne 0 ]; then
 	exit 77
 fi
 export DEBIAN_FRONTEND=noninteractive
-apt-get -q update >/dev/null
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+# apt-get, waiting for one that runs already; every half a minute it says what it does. Its output is
+# shown if it fails.
+apt() {
+	apt-get -q -o DPkg::Lock::Timeout=-1 "$@" >"$log" 2>&1 &
+	pid=$! seconds=0
+	while kill -0 "$pid" 2>/dev/null; do
+		sleep 1
+		seconds=$((seconds + 1))
+		[ $((seconds % 30)) -ne 0 ] ||
+			echo "... apt-get $1 since $seconds s: $(tail -n 1 "$log")"
+	done
+	wait "$pid" || {
+		status=$?
+		cat "$log" >&2
+		echo "apt-get $1 fails. See above; once that is mended, type the same again." >&2
+		exit "$status"
+	}
+}
+
+apt update
 # shellcheck disable=SC2086 # a list of words
-apt-get -q install -y --no-install-recommends $missing >/dev/null
+apt install -y --no-install-recommends $missing

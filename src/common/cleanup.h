@@ -1,6 +1,6 @@
 /*
- * Scope-bound ownership. A variable marked with one of these owns what it holds; hand it over
- * with TAKE_PTR() or TAKE_FD(), which leave the variable empty.
+ * Scope-bound ownership. A variable marked with one of these owns its value. TAKE_PTR() and
+ * TAKE_FD() give the value away and leave the variable empty.
  */
 #ifndef SCANOUT_CLEANUP_H
 #define SCANOUT_CLEANUP_H

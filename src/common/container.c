@@ -1,4 +1,4 @@
-#include "container.h"
+#include "common/container.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -10,7 +10,8 @@
 #include <sys/pidfd.h>
 #include <unistd.h>
 
-#include "cleanup.h"
+#include "common/cleanup.h"
+#include "common/namespace.h"
 
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77 // asm-generic/socket.h of Linux 6.5; Debian 12's headers are of 6.1
@@ -73,8 +74,10 @@ static bool parse_component(
 			length - prefix - suffix);
 		return true;
 	}
-	/* The cgroupfs driver names the cgroup by the bare id: /docker/ID, /kubepods/…/ID. */
-	if (is_hex_id(start, length)) {
+	/* The cgroupfs driver names the cgroup by the bare id: /docker/ID, /kubepods/…/ID. podman
+	 * does so for a pod only, and its containers are below that. */
+	bool is_pod = parent && strncmp(parent, "libpod_parent/", 14) == 0;
+	if (is_hex_id(start, length) && !is_pod) {
 		const char *engine =
 			parent && strncmp(parent, "docker/", 7) == 0 ? "docker" : "container";
 		copy_span(container->engine, sizeof(container->engine), engine, strlen(engine));
@@ -92,7 +95,8 @@ static bool ends_with(const char *start, size_t length, const char *suffix) {
 /*
  * The path of the process in a hierarchy, of the line "N:controllers:/path"; without controllers
  * that is version 2's, number 0. A path may contain anything but a newline, so the file is read
- * line by line and field by field: who may create cgroups must not be able to hide a container.
+ * line by line and field by field: a process that may create cgroups must not be able to hide its
+ * container.
  */
 static const char *find_path(const char *text, const char *controllers) {
 	size_t wanted = strlen(controllers);
@@ -115,6 +119,10 @@ static const char *find_path(const char *text, const char *controllers) {
  * what runs inside it may name its own cgroups as it likes. */
 static bool parse_path(const char *path, struct container *container) {
 	const char *parent = NULL;
+	unsigned user;
+	if (sscanf(path, "/user.slice/user-%u.slice/", &user) == 1) {
+		snprintf(container->user, sizeof(container->user), "user-%u.slice", user);
+	}
 	size_t end = strcspn(path, "\n");
 	for (const char *p = path; p < path + end;) {
 		p += strspn(p, "/");
@@ -140,7 +148,9 @@ int container_parse(const char *text, struct container *container) {
 	 * systemd-nspawn does for a root without systemd: all other processes are at its root. */
 	const char *paths[] = {find_path(text, "name=systemd"), find_path(text, "")};
 
-	container->engine[0] = container->id[0] = container->unit[0] = '\0';
+	container->engine[0] = container->id[0] = '\0';
+	container->unit[0] = container->user[0] = '\0';
+	container->is_apart = false;
 	if (!paths[0] && !paths[1]) {
 		return -EBADMSG;
 	}
@@ -166,17 +176,24 @@ static int read_cgroup(pid_t pid, int pidfd, struct container *container) {
 	if (n < 0) {
 		return -errno;
 	}
+	fd = (close(fd), -1);
+	int is_ours = namespace_is_ours(pid);
 	/* A zombie counts as dead: with cgroup v1 it reads as outside any container. */
 	struct pollfd dead = {.fd = pidfd, .events = POLLIN};
 	if (poll(&dead, 1, 0) != 0) {
 		return -ESRCH;
 	}
+	if (is_ours < 0) {
+		return is_ours;
+	}
 	text[n] = '\0';
-	return container_parse(text, container);
+	int r = container_parse(text, container);
+	container->is_apart = !is_ours && container->id[0] == '\0';
+	return r;
 }
 
 int container_of_process(pid_t pid, struct container *ret) {
-	struct container container;
+	struct container container = {0};
 	AUTO_CLOSE int pidfd = pidfd_open(pid, 0);
 	if (pidfd < 0) {
 		return -errno;
@@ -188,26 +205,61 @@ int container_of_process(pid_t pid, struct container *ret) {
 	return r;
 }
 
-int container_of_peer(int fd, struct ucred *ret_peer, struct container *ret) {
-	struct container container;
-	struct ucred peer;
-	socklen_t size = sizeof(peer);
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) {
+static int read_peer(int fd, struct ucred *ret) {
+	socklen_t size = sizeof(*ret);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, ret, &size) < 0) {
 		return -errno;
 	}
 	/* 0: a process of a pid namespace that is not ours or below it. */
-	if (peer.pid <= 0) {
+	return ret->pid > 0 ? 0 : -ESRCH;
+}
+
+int container_peer_pidfd(int fd) {
+	struct ucred peer;
+	int pidfd;
+	socklen_t size = sizeof(pidfd);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) >= 0) {
+		return pidfd;
+	}
+	/* Any other error is of a process that is gone: its pid may be somebody else's by now. */
+	if (errno != ENOPROTOOPT) {
 		return -ESRCH;
 	}
-	AUTO_CLOSE int pidfd = -1;
-	size = sizeof(pidfd);
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) < 0) {
-		pidfd = pidfd_open(peer.pid, 0); // before Linux 6.5
+	int r = read_peer(fd, &peer);
+	if (r < 0) {
+		return r;
 	}
-	if (pidfd < 0) {
+	pidfd = pidfd_open(peer.pid, 0); // before Linux 6.5
+	return pidfd < 0 ? -errno : pidfd;
+}
+
+/* Whether this pidfd is of that process; the kernel tells -1 of one that is gone. */
+static int check_pidfd(int pidfd, pid_t pid) {
+	char path[64], line[128];
+	int found = 0;
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", pidfd);
+	AUTO_FCLOSE FILE *info = fopen(path, "re");
+	if (!info) {
 		return -errno;
 	}
-	int r = read_cgroup(peer.pid, pidfd, &container);
+	while (fgets(line, sizeof(line), info)) {
+		if (sscanf(line, "Pid:%d", &found) == 1) {
+			return found == pid ? 0 : found < 0 ? -ESRCH : -EBADF;
+		}
+	}
+	return -EBADF;
+}
+
+int container_of_peer(int fd, int pidfd, struct ucred *ret_peer, struct container *ret) {
+	struct container container = {0};
+	struct ucred peer;
+	int r = read_peer(fd, &peer);
+	if (r >= 0) {
+		r = check_pidfd(pidfd, peer.pid);
+	}
+	if (r >= 0) {
+		r = read_cgroup(peer.pid, pidfd, &container);
+	}
 	if (r >= 0) {
 		*ret = container;
 		*ret_peer = peer;

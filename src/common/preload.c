@@ -1,4 +1,4 @@
-#include "preload.h"
+#include "common/preload.h"
 
 #include <limits.h>
 #include <stdbool.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cleanup.h"
+#include "common/cleanup.h"
 
 #define LIBRARY "libscanout-preload.so"
 

@@ -5,11 +5,12 @@
 #include <stddef.h>
 
 /*
- * Beside the program that asks, as in a build or a folder that is mounted into containers, or where
- * 'make install' put it, seen from there. A path without links, for the caller to free, or NULL.
+ * Looks in the directory of the calling program, as in a build or a mounted directory, then where
+ * 'make install' put the library, relative to the program. Returns a path without links, for the
+ * caller to free, or NULL.
  */
 char *preload_find(void);
-/* The folders that were looked into, for a message. */
+/* The directories that preload_find() searches, for a message. */
 void preload_places(char *text, size_t size);
 
 #endif

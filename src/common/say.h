@@ -1,4 +1,4 @@
-/* What a program tells the person who started it: single sentences on standard error. */
+/* Messages to the person who started the program: single sentences on standard error. */
 #ifndef SCANOUT_SAY_H
 #define SCANOUT_SAY_H
 

@@ -4,36 +4,47 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "cdispec.h"
-#include "cleanup.h"
-#include "client.h"
-#include "json.h"
-#include "options.h"
-#include "preload.h"
-#include "property.h"
-#include "report.h"
-#include "seat/place.h"
+#include "common/cleanup.h"
+#include "common/preload.h"
+#include "ctl/cdispec.h"
+#include "ctl/client.h"
+#include "ctl/commands.h"
+#include "ctl/duration.h"
+#include "ctl/json.h"
+#include "ctl/options.h"
+#include "ctl/property.h"
+#include "ctl/report.h"
+#include "ctl/seats.h"
+#include "seat/seat_dir.h"
 
 /* podman reads /etc/cdi and /var/run/cdi; what is written here is of this boot only. */
 #define DEFAULT_OUTPUT "/run/cdi/scanoutd.json"
 
-#define SYSTEMD "org.freedesktop.systemd1"
-
 struct cdi {
 	const char *output; // "-": standard output
 	const char *seats;  // folder of the seats
+	uint64_t wait_usec; // for a scanout to be there
 	bool start;
 };
+
+static int parse_wait(struct ctl *ctl, struct cdi *cdi) {
+	return duration_parse(optarg, &cdi->wait_usec) < 0
+		       ? report_usage(ctl,
+				 "--wait is a time such as 30s or 1min, or seconds, not '%s'.",
+				 optarg)
+		       : CTL_OK;
+}
 
 static int parse(struct ctl *ctl, int argc, char *argv[], struct cdi *cdi) {
 	enum {
 		OUTPUT = OPTION_OWN,
 		SEATS,
-		START
+		START,
+		WAIT
 	};
 	static const struct option options[] = {{"output", required_argument, NULL, OUTPUT},
 		{"seats", required_argument, NULL, SEATS}, {"start", no_argument, NULL, START},
-		OPTIONS_COMMON, {0}};
+		{"wait", required_argument, NULL, WAIT}, OPTIONS_COMMON, {0}};
 	int option;
 	optind = 0; // glibc: start again with this argv
 	while ((option = getopt_long(argc, argv, ":jh", options, NULL)) != -1) {
@@ -44,6 +55,8 @@ static int parse(struct ctl *ctl, int argc, char *argv[], struct cdi *cdi) {
 			cdi->seats = optarg;
 		} else if (option == START) {
 			cdi->start = true;
+		} else if (option == WAIT) {
+			code = parse_wait(ctl, cdi);
 		} else {
 			code = options_common(ctl, option, argv);
 		}
@@ -111,74 +124,6 @@ static int write_file(const char *path, const char *text) {
 	return r;
 }
 
-static int write_seat(struct ctl *ctl, const struct cdi *cdi, const char *id, const char *card) {
-	struct place place;
-	struct stat st;
-	char problem[PATH_MAX + 128];
-	if (place_init(&place, cdi->seats, id) < 0) {
-		return CTL_OK; /* nor is it in the specification */
-	}
-	snprintf(place.card, sizeof(place.card), "%s", card);
-	if (stat(card, &st) < 0 || !S_ISCHR(st.st_mode)) {
-		return report(ctl, CTL_REFUSED, "DeviceGone",
-			"There is no card '%s' here, which %s is a scanout of. "
-			"Type: scanoutctl doctor",
-			card, id);
-	}
-	place.devnum = st.st_rdev;
-	int r = place_write(&place, problem, sizeof(problem));
-	if (r < 0) {
-		return report(ctl, CTL_REFUSED, "OutputFailed", "%s.%s", problem,
-			r == -EACCES || r == -EPERM ? " Type: sudo scanoutctl cdi" : "");
-	}
-	return CTL_OK;
-}
-
-static int start_seat(struct ctl *ctl, const char *id) {
-	AUTO_BUS_ERROR sd_bus_error error = SD_BUS_ERROR_NULL;
-	char unit[128];
-	if (place_is_any(id)) {
-		snprintf(unit, sizeof(unit), "scanout-seat-any@%s.socket", id + strlen(PLACE_ANY));
-	} else {
-		snprintf(unit, sizeof(unit), "scanout-seat@%s.socket", id);
-	}
-	int r = sd_bus_call_method(ctl->bus, SYSTEMD, "/org/freedesktop/systemd1",
-		SYSTEMD ".Manager", "StartUnit", &error, NULL, "ss", unit, "replace");
-	if (r < 0) {
-		return report(ctl, CTL_REFUSED, "NotStarted",
-			"The seat's socket cannot be started: %s. Type: sudo systemctl start %s",
-			error.message ? error.message : strerror(-r), unit);
-	}
-	return CTL_OK;
-}
-
-/* The seats by the devices that the specification names. */
-static int prepare_seats(struct ctl *ctl, const struct cdi *cdi, const cJSON *devices,
-	int (*prepare)(struct ctl *ctl, const struct cdi *cdi, const cJSON *device)) {
-	const cJSON *device;
-	cJSON_ArrayForEach (device, devices) {
-		const char *name = property_string(device, "name");
-		bool has_seat =
-			strcmp(name, CDISPEC_SOFTWARE) != 0 && strcmp(name, CDISPEC_ANY) != 0;
-		int code = has_seat ? prepare(ctl, cdi, device) : CTL_OK;
-		if (code != CTL_OK) {
-			return code;
-		}
-	}
-	return CTL_OK;
-}
-
-static int write_one(struct ctl *ctl, const struct cdi *cdi, const cJSON *device) {
-	const cJSON *edits = cJSON_GetObjectItemCaseSensitive(device, "containerEdits");
-	const cJSON *nodes = cJSON_GetObjectItemCaseSensitive(edits, "deviceNodes");
-	return write_seat(ctl, cdi, property_string(device, "name"),
-		property_string(cJSON_GetArrayItem(nodes, 0), "path"));
-}
-
-static int start_one(struct ctl *ctl, const struct cdi *cdi, const cJSON *device) {
-	return start_seat(ctl, property_string(device, "name"));
-}
-
 static int print_done(struct ctl *ctl, const struct cdi *cdi, const cJSON *devices) {
 	if (!ctl->json) {
 		const cJSON *first = cJSON_GetArrayItem(devices, 0);
@@ -208,40 +153,53 @@ static int print_done(struct ctl *ctl, const struct cdi *cdi, const cJSON *devic
 	return json_print(object) < 0 ? report_no_memory(ctl) : CTL_OK;
 }
 
+/* Whether there is something to describe. */
+static bool is_offered(const cJSON *scanouts) {
+	const cJSON *scanout;
+	cJSON_ArrayForEach (scanout, scanouts) {
+		if (cdispec_offers(scanout)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 int run_cdi(struct ctl *ctl, int argc, char *argv[]) {
-	struct cdi cdi = {.output = DEFAULT_OUTPUT, .seats = PLACE_ROOT};
+	struct cdi cdi = {.output = DEFAULT_OUTPUT, .seats = SEAT_DIR_ROOT};
 	int code = parse(ctl, argc, argv, &cdi);
 	if (code != CTL_OK || ctl->finished) {
 		return code;
 	}
 	AUTO_JSON cJSON *list = NULL;
-	code = client_list(ctl, &list);
+	code = client_wait(ctl, cdi.wait_usec, is_offered, &list); // a card may come late
 	if (code != CTL_OK) {
 		return code;
 	}
 	AUTO_FREE char *preload = preload_find();
 	AUTO_JSON cJSON *spec = cdispec_create(list, cdi.seats, preload);
-	AUTO_JSON_TEXT char *text = spec ? cJSON_Print(spec) : NULL;
-	if (!text) {
+	if (!spec) {
 		return report_no_memory(ctl);
 	}
-	const cJSON *devices = cJSON_GetObjectItemCaseSensitive(spec, "devices");
+	cJSON *devices = cJSON_GetObjectItemCaseSensitive(spec, "devices");
 	if (cJSON_GetArraySize(devices) == 0) {
 		return report(ctl, CTL_REFUSED, "NoSuchScanout",
 			"There is no scanout to describe. Type: scanoutctl doctor");
 	}
-	if (strcmp(cdi.output, "-") == 0) {
+	bool printed = strcmp(cdi.output, "-") == 0;
+	/* What it points to comes first; a device whose seat is bad is not described. */
+	int n_bad = printed ? 0 : seats_prepare(ctl, cdi.seats, cdi.start, devices);
+	if (n_bad < 0 || cJSON_GetArraySize(devices) == 0) {
+		return n_bad < 0 ? report_no_memory(ctl) : CTL_REFUSED;
+	}
+	AUTO_JSON_TEXT char *text = cJSON_Print(spec);
+	if (!text) {
+		return report_no_memory(ctl);
+	}
+	if (printed) {
 		puts(text);
 		return CTL_OK;
 	}
-	/* What it points to comes first. */
-	code = prepare_seats(ctl, &cdi, devices, write_one);
-	if (code == CTL_OK && cdi.start) {
-		code = prepare_seats(ctl, &cdi, devices, start_one);
-	}
-	if (code != CTL_OK) {
-		return code;
-	}
 	int r = write_file(cdi.output, text);
-	return r < 0 ? report_write(ctl, cdi.output, r) : print_done(ctl, &cdi, devices);
+	code = r < 0 ? report_write(ctl, cdi.output, r) : print_done(ctl, &cdi, devices);
+	return code == CTL_OK && n_bad > 0 ? CTL_REFUSED : code;
 }

@@ -1,19 +1,19 @@
-#include "cdispec.h"
+#include "ctl/cdispec.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "cleanup.h"
-#include "property.h"
-#include "rendernode.h"
-#include "seat/place.h"
+#include "common/cleanup.h"
+#include "common/rendernode.h"
+#include "ctl/property.h"
+#include "seat/seat_dir.h"
 
 /* The newest that podman 4.3 (Debian 12) takes; later ones take it too. */
 #define CDI_VERSION "0.5.0"
-/* For the compositor's own sockets, whoever it runs as. */
-#define RUNTIME PLACE_INSIDE "-runtime"
-#define PRELOAD PLACE_INSIDE "-preload.so"
+/* For the compositor's own sockets, whatever its user. */
+#define RUNTIME SEAT_DIR_INSIDE "-runtime"
+#define PRELOAD SEAT_DIR_INSIDE "-preload.so"
 
 /* cJSON frees nothing of what could not be added, so every addition is checked by this. */
 static bool append(cJSON *array, cJSON *item) {
@@ -58,24 +58,27 @@ static bool append_bind(cJSON *mounts, const char *from, const char *to) {
 	return append_mount(mounts, NULL, from, to, options, 5);
 }
 
-/* A node that can be looked at but not opened, unless `permissions` say more. */
-static bool append_node(cJSON *nodes, const char *path, const char *permissions) {
+#define MODE_OF_THE_VM (-1)
+
+static bool append_node(cJSON *nodes, const char *path, const char *permissions, int mode) {
 	AUTO_JSON cJSON *node = cJSON_CreateObject();
 	return node && cJSON_AddStringToObject(node, "path", path) &&
 	       cJSON_AddStringToObject(node, "permissions", permissions) &&
-	       (strchr(permissions, 'r') || cJSON_AddNumberToObject(node, "fileMode", 0)) &&
+	       (mode == MODE_OF_THE_VM || cJSON_AddNumberToObject(node, "fileMode", mode)) &&
 	       append(nodes, TAKE_PTR(node));
 }
 
-/* The GPU's other node, on which nothing can be shown. Not every card has one. */
+/* The GPU's other node, on which nothing can be shown. Not every card has one. One that cannot be
+ * asked is taken for a usable one. */
 static bool append_render_node(cJSON *nodes, const char *card) {
 	char path[RENDERNODE_SIZE];
-	return rendernode_find(card, path) < 0 || append_node(nodes, path, "rw");
+	return rendernode_find(card, path) < 0 || rendernode_renders(path) == 0 ||
+	       append_node(nodes, path, "rw", MODE_OF_THE_VM);
 }
 
 /* `card` is the device of `id`, which is any of it or that of `scanout`. */
 static bool fill_device(cJSON *edits, const char *id, const cJSON *scanout, const char *card,
-	const struct place *place) {
+	const struct seat_dir *dir) {
 	char from[PATH_MAX + 128], to[128];
 	cJSON *env = cJSON_AddArrayToObject(edits, "env");
 	cJSON *nodes = cJSON_AddArrayToObject(edits, "deviceNodes");
@@ -89,19 +92,20 @@ static bool fill_device(cJSON *edits, const char *id, const cJSON *scanout, cons
 		return false;
 	}
 	if (!append_env(env, "SCANOUT_DEVICE=%s", card) ||
-		!append_env(env, "XDG_SESSION_ID=%s", place->session) ||
+		!append_env(env, "XDG_SESSION_ID=%s", dir->session) ||
 		!append_env(env, "WLR_DRM_DEVICES=%s", card) ||
-		!append_env(env, "KWIN_DRM_DEVICES=%s", card) || !append_node(nodes, card, "m") ||
-		!append_render_node(nodes, card) ||
-		!append_bind(mounts, place->folder, PLACE_INSIDE)) {
+		!append_env(env, "KWIN_DRM_DEVICES=%s", card) ||
+		/* to look at, and not to open */
+		!append_node(nodes, card, "m", 0) || !append_render_node(nodes, card) ||
+		!append_bind(mounts, dir->folder, SEAT_DIR_INSIDE)) {
 		return false;
 	}
-	snprintf(from, sizeof(from), "%s/systemd/sessions/%s", place->folder, place->session);
-	snprintf(to, sizeof(to), "/run/systemd/sessions/%s", place->session);
+	snprintf(from, sizeof(from), "%s/systemd/sessions/%s", dir->folder, dir->session);
+	snprintf(to, sizeof(to), "/run/systemd/sessions/%s", dir->session);
 	if (!append_bind(mounts, from, to)) {
 		return false;
 	}
-	snprintf(from, sizeof(from), "%s/udev", place->folder);
+	snprintf(from, sizeof(from), "%s/udev", dir->folder);
 	return append_bind(mounts, from, "/run/udev");
 }
 
@@ -109,28 +113,24 @@ static bool fill_device(cJSON *edits, const char *id, const cJSON *scanout, cons
 static bool append_device(cJSON *devices, const char *name, const char *id, const cJSON *scanout,
 	const char *card, const char *root) {
 	AUTO_JSON cJSON *device = cJSON_CreateObject();
-	struct place place;
-	if (place_init(&place, root, id) < 0) {
+	struct seat_dir dir;
+	if (seat_dir_init(&dir, root, id) < 0) {
 		return true; /* no name that can be part of a path */
 	}
 	if (!device || !cJSON_AddStringToObject(device, "name", name)) {
 		return false;
 	}
 	cJSON *edits = cJSON_AddObjectToObject(device, "containerEdits");
-	return edits && fill_device(edits, id, scanout, card, &place) &&
+	return edits && fill_device(edits, id, scanout, card, &dir) &&
 	       append(devices, TAKE_PTR(device));
 }
 
 /* What is the same for all devices. */
 static bool fill_common(cJSON *edits) {
 	static const char *const variables[] = {
-		/* Mutter wants a session bus to be there. Programs that have none of their own find
-		 * the seat's, which knows no names. */
-		"DBUS_SESSION_BUS_ADDRESS=unix:path=" RUNTIME "/bus;unix:path=" PLACE_INSIDE
-		"/" PLACE_LOGIN1,
-		"DBUS_SYSTEM_BUS_ADDRESS=unix:path=" PLACE_INSIDE "/" PLACE_LOGIN1,
-		"SEATD_SOCK=" PLACE_INSIDE "/" PLACE_SEATD,
-		"XDG_SEAT=" PLACE_SEAT,
+		"DBUS_SYSTEM_BUS_ADDRESS=unix:path=" SEAT_DIR_INSIDE "/" SEAT_DIR_LOGIN1,
+		"SEATD_SOCK=" SEAT_DIR_INSIDE "/" SEAT_DIR_SEATD,
+		"XDG_SEAT=" SEAT_DIR_SEAT,
 		"XDG_SESSION_TYPE=wayland",
 		"XDG_SESSION_CLASS=user",
 		"XDG_RUNTIME_DIR=" RUNTIME,
@@ -150,7 +150,8 @@ static bool fill_common(cJSON *edits) {
 static bool append_software(cJSON *devices, const char *preload) {
 	static const char *const variables[] = {
 		"LD_PRELOAD=" PRELOAD,
-		"SCANOUT_SPARE=" PLACE_INSIDE "/" PLACE_SPARE,
+		"SCANOUT_SPARE=" SEAT_DIR_INSIDE "/" SEAT_DIR_SPARE,
+		"SCANOUT_RENDERER=pixman",
 	};
 	static const char *const options[] = {"bind", "ro", "nosuid", "nodev"};
 	AUTO_JSON cJSON *device = cJSON_CreateObject();
@@ -158,7 +159,7 @@ static bool append_software(cJSON *devices, const char *preload) {
 		return false;
 	}
 	cJSON *edits = cJSON_AddObjectToObject(device, "containerEdits");
-	cJSON *env = edits ? cJSON_CreateStringArray(variables, 2) : NULL;
+	cJSON *env = edits ? cJSON_CreateStringArray(variables, 3) : NULL;
 	if (!env || !cJSON_AddItemToObject(edits, "env", env)) {
 		cJSON_Delete(env);
 		return false;
@@ -168,6 +169,20 @@ static bool append_software(cJSON *devices, const char *preload) {
 	       append(devices, TAKE_PTR(device));
 }
 
+/* To be given after a scanout, whose node it replaces: the last one counts. */
+static bool append_open(cJSON *devices, const char *card) {
+	AUTO_JSON cJSON *device = cJSON_CreateObject();
+	char name[64];
+	snprintf(name, sizeof(name), CDISPEC_OPEN "%s", strrchr(card, '/') + 1);
+	if (!device || !cJSON_AddStringToObject(device, "name", name)) {
+		return false;
+	}
+	cJSON *edits = cJSON_AddObjectToObject(device, "containerEdits");
+	cJSON *nodes = edits ? cJSON_AddArrayToObject(edits, "deviceNodes") : NULL;
+	/* For whichever user it is there. */
+	return nodes && append_node(nodes, card, "rw", 0666) && append(devices, TAKE_PTR(device));
+}
+
 bool cdispec_offers(const cJSON *scanout) {
 	const char *state = property_string(scanout, "state");
 	return strcmp(state, "excluded") != 0 && strcmp(state, "absent") != 0 &&
@@ -175,11 +190,11 @@ bool cdispec_offers(const cJSON *scanout) {
 }
 
 /*
- * A container is given its card's node when it is made, before anybody knows which scanout will be
- * free: so there is one such device for each card, and one for no card in particular only where
- * there is but one.
+ * What there is for each card. A container is given its card's node when it is made, before anybody
+ * knows which scanout will be free: so there is a device for any scanout of each card, and one for
+ * no card in particular only where there is but one.
  */
-static bool append_any(cJSON *devices, const cJSON *scanouts, const char *root) {
+static bool append_cards(cJSON *devices, const cJSON *scanouts, const char *root) {
 	const char *card = "";
 	char id[64];
 	unsigned n_cards = 0;
@@ -191,8 +206,9 @@ static bool append_any(cJSON *devices, const cJSON *scanouts, const char *root) 
 		}
 		card = device;
 		n_cards++;
-		snprintf(id, sizeof(id), PLACE_ANY "%s", strrchr(card, '/') + 1);
-		if (!append_device(devices, id, id, NULL, card, root)) {
+		snprintf(id, sizeof(id), SEAT_DIR_ANY "%s", strrchr(card, '/') + 1);
+		if (!append_device(devices, id, id, NULL, card, root) ||
+			!append_open(devices, card)) {
 			return false;
 		}
 	}
@@ -218,7 +234,7 @@ cJSON *cdispec_create(const cJSON *scanouts, const char *root, const char *prelo
 			return NULL;
 		}
 	}
-	if (!append_any(devices, scanouts, root)) {
+	if (!append_cards(devices, scanouts, root)) {
 		return NULL;
 	}
 	if (cJSON_GetArraySize(devices) > 0 && preload && !append_software(devices, preload)) {

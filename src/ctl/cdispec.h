@@ -1,4 +1,4 @@
-/* The description of scanouts for container engines, as the Container Device Interface has it. */
+/* The description of scanouts for container engines, by the Container Device Interface. */
 #ifndef SCANOUT_CTL_CDISPEC_H
 #define SCANOUT_CTL_CDISPEC_H
 
@@ -6,19 +6,20 @@
 #include <stdbool.h>
 
 #define CDISPEC_KIND "scanoutd.org/scanout"
-/* Whichever scanout is free, of the only card. */
+/* Any free scanout of the only card. */
 #define CDISPEC_ANY "any"
-/* Not a scanout, but what wlroots needs beside one where there is no GPU. */
+/* Not a scanout: what wlroots needs in addition where there is no GPU. */
 #define CDISPEC_SOFTWARE "software"
+/* With a card's name after it. Not a scanout: a node that can be opened, which KWin 6 needs. */
+#define CDISPEC_OPEN "open-"
 
 /*
- * Makes the specification for the scanouts of scanout.h; `root` is the folder of their seats,
- * `preload` the path of libscanout-preload.so or NULL.
- * NULL without memory.
+ * Makes the specification for the scanouts of scanout.h. `root` is the directory of their seats,
+ * `preload` the path of libscanout-preload.so or NULL. Returns NULL without memory.
  */
 cJSON *cdispec_create(const cJSON *scanouts, const char *root, const char *preload);
 
-/* Whether a scanout can be given to a container at all. */
+/* Whether a container can get this scanout: it is not excluded. */
 bool cdispec_offers(const cJSON *scanout);
 
 #endif

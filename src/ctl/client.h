@@ -3,10 +3,11 @@
 #define SCANOUT_CTL_CLIENT_H
 
 #include <cjson/cJSON.h>
+#include <stdint.h>
 
-#include "scanoutctl.h"
+#include "ctl/ctl.h"
 
-/* Opens ctl->bus; silent. Returns a negative errno. */
+/* Opens ctl->bus. Prints nothing; returns a negative errno. */
 int client_open(struct ctl *ctl);
 
 /* The sentence for a failed client_open(), to be freed; NULL without memory. */
@@ -18,10 +19,13 @@ int client_connect(struct ctl *ctl);
 /* Connects and reads all scanouts; *ret is an array of objects as in scanout.h. */
 int client_list(struct ctl *ctl, cJSON **ret);
 
-/* The same for the one that `word` names, as scanout_find() does; *ret is the caller's. */
+/* Like client_list(), but waits until the list is `enough`, or until the time is over. */
+int client_wait(struct ctl *ctl, uint64_t usec, bool (*enough)(const cJSON *list), cJSON **ret);
+
+/* Connects and reads the scanout that `word` names, by scanout_find(). The caller frees *ret. */
 int client_find(struct ctl *ctl, const char *word, cJSON **ret);
 
-/* Whether another session has the seat; false if scanoutd does not say. */
+/* Whether another session has the seat; false if the property cannot be read. */
 bool client_is_paused(struct ctl *ctl);
 
 #endif

@@ -1,13 +1,13 @@
-#include "diagnosis.h"
+#include "ctl/diagnosis.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "cleanup.h"
-#include "json.h"
-#include "property.h"
-#include "table.h"
+#include "common/cleanup.h"
+#include "ctl/json.h"
+#include "ctl/property.h"
+#include "ctl/table.h"
 
 static const struct {
 	const char *name;

@@ -1,4 +1,4 @@
-/* What the doctor found: a list of checks, printed as a table or as JSON. */
+/* The results of the doctor: a list of checks, printed as a table or as JSON. */
 #ifndef SCANOUT_CTL_DIAGNOSIS_H
 #define SCANOUT_CTL_DIAGNOSIS_H
 
@@ -14,7 +14,7 @@ enum verdict {
 struct diagnosis {
 	cJSON *checks;
 	bool failed;
-	bool incomplete; // a check was lost for want of memory
+	bool incomplete; // set when a check was lost for lack of memory
 };
 
 int diagnosis_init(struct diagnosis *diagnosis);

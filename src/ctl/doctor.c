@@ -5,19 +5,24 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cleanup.h"
-#include "client.h"
-#include "diagnosis.h"
-#include "kmscard.h"
-#include "names.h"
-#include "options.h"
-#include "property.h"
-#include "report.h"
-#include "scanout.h"
+#include "common/cleanup.h"
+#include "common/kmsdriver.h"
+#include "ctl/client.h"
+#include "ctl/commands.h"
+#include "ctl/diagnosis.h"
+#include "ctl/guestsocket.h"
+#include "ctl/hostmemory.h"
+#include "ctl/kmscard.h"
+#include "ctl/options.h"
+#include "ctl/place.h"
+#include "ctl/property.h"
+#include "ctl/report.h"
+#include "ctl/scanout.h"
+#include "scanout/dbus_names.h"
 
 #define AUTO_DIAGNOSIS CLEANUP(diagnosis_finish)
 #define MAX_CARDS 16
-/* Activation may have to start scanoutd first; who does not answer then is ill. */
+/* Activation may have to start scanoutd first; after that it must answer. */
 #define CALL_TIMEOUT_USEC (UINT64_C(10) * 1000 * 1000)
 
 #define JOURNAL "journalctl -b -u scanoutd"
@@ -44,12 +49,13 @@ static int call(sd_bus *bus, const char *const target[4], const char *first, con
 #define SYSTEMD_METHOD(path, interface, name) \
 	((const char *const[]){"org.freedesktop.systemd1", (path), (interface), (name)})
 
-static void check_master(struct diagnosis *d, const struct kmscard *card, bool serving) {
+static void check_master(struct diagnosis *d, const struct kmscard *card, bool has_it) {
 	struct kmscard_opener other;
 	char name[32];
 	char advice[64];
 	snprintf(name, sizeof(name), "card%u master", card->number);
-	int r = kmscard_find_foreign_master(card, &other);
+	// A card has one master. Linux 6.12's debugfs names its lessees as masters too.
+	int r = has_it ? 0 : kmscard_find_foreign_master(card, &other);
 	if (r > 0) {
 		snprintf(advice, sizeof(advice), "systemctl status %d", (int)other.pid);
 		diagnosis_add(d, VERDICT_FAIL, name, advice,
@@ -62,8 +68,8 @@ static void check_master(struct diagnosis *d, const struct kmscard *card, bool s
 		diagnosis_add(d, VERDICT_OK, name, NULL, "no process in scanoutd's way");
 		return;
 	}
-	// Without debugfs nobody says who the master is. Lessees have the card open as well.
-	r = serving ? 0 : kmscard_find_foreign_opener(card, &other);
+	// Without debugfs the master is unknown.
+	r = kmscard_find_foreign_opener(card, &other);
 	if (r > 0) {
 		snprintf(advice, sizeof(advice), "systemctl status %d", (int)other.pid);
 		diagnosis_add(d, VERDICT_WARN, name, advice,
@@ -78,13 +84,37 @@ static void check_master(struct diagnosis *d, const struct kmscard *card, bool s
 	}
 }
 
-static void check_card(struct diagnosis *d, const struct kmscard *card, bool serving) {
+/* Whether scanoutd has it, by its list. */
+static bool is_had(const struct kmscard *card, const cJSON *scanouts) {
+	char device[64];
+	const cJSON *scanout;
+	snprintf(device, sizeof(device), "/dev/dri/card%u", card->number);
+	cJSON_ArrayForEach (scanout, scanouts) {
+		if (strcmp(property_string(scanout, "device"), device) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Whether scanoutd has it or would take it by itself. */
+static bool is_ours(const struct kmscard *card, const cJSON *scanouts) {
+	return is_had(card, scanouts) || strcmp(card->driver, KMSDRIVER_VIRTIO) == 0;
+}
+
+static void check_card(struct diagnosis *d, const struct kmscard *card, const cJSON *scanouts) {
 	char name[32];
 	const char *driver = card->driver[0] ? card->driver : "unknown driver";
 	snprintf(name, sizeof(name), "card%u", card->number);
 	if (card->outputs == 0) {
 		diagnosis_add(
 			d, VERDICT_OK, name, NULL, "%s, no outputs: nothing to lease", driver);
+		return;
+	}
+	if (!is_ours(card, scanouts)) {
+		diagnosis_add(d, VERDICT_OK, name, NULL,
+			"%s, %u outputs: left alone, unless Devices= of scanoutd.conf names it",
+			driver, card->outputs);
 		return;
 	}
 	if (!card->has_node) {
@@ -102,21 +132,36 @@ static void check_card(struct diagnosis *d, const struct kmscard *card, bool ser
 		diagnosis_add(d, VERDICT_OK, name, NULL, "%s, %u outputs, %u connected", driver,
 			card->outputs, card->connected);
 	}
-	check_master(d, card, serving);
+	check_master(d, card, is_had(card, scanouts));
 }
 
-static void check_cards(struct diagnosis *d, bool serving) {
+/* Newer drivers do not wait for ever: Linux 7.2 gives up with ETIMEDOUT. */
+static bool check_undriven(struct diagnosis *d) {
+	char name[64], advice[160];
+	if (!kmscard_find_undriven(name, sizeof(name))) {
+		return false;
+	}
+	snprintf(advice, sizeof(advice),
+		"modprobe virtio-gpu; echo %s > /sys/bus/virtio/drivers/virtio_gpu/bind", name);
+	diagnosis_add(d, VERDICT_FAIL, name, advice,
+		"The VM has a virtio-gpu, but no driver drives it. If 'journalctl -k' "
+		"has 'probe with driver virtio_gpu failed with error -110', the host "
+		"has not reported its outputs within 5 s: it may be busy, or paused.");
+	return true;
+}
+
+static void check_cards(struct diagnosis *d, const cJSON *scanouts) {
 	struct kmscard cards[MAX_CARDS];
 	unsigned int outputs = 0;
 	int n = kmscard_scan(cards, MAX_CARDS);
 	for (int i = 0; i < n; i++) {
-		check_card(d, &cards[i], serving);
-		outputs += cards[i].outputs;
+		check_card(d, &cards[i], scanouts);
+		outputs += is_ours(&cards[i], scanouts) ? cards[i].outputs : 0;
 	}
-	if (outputs == 0) {
+	if (!check_undriven(d) && outputs == 0) {
 		diagnosis_add(d, VERDICT_FAIL, "cards", "modprobe virtio-gpu; ls /dev/dri",
-			"The kernel has no card with outputs. Give the VM one: "
-			"-device virtio-gpu-pci,max_outputs=16");
+			"The kernel has no virtio-gpu with outputs. Give the VM one: -vga none -device "
+			"virtio-gpu-pci,max_outputs=16,max_hostmem=1G");
 	}
 }
 
@@ -194,7 +239,8 @@ static bool is_activatable(sd_bus *bus) {
 	return false;
 }
 
-static bool check_name(struct diagnosis *d, sd_bus *bus) {
+static bool check_name(struct diagnosis *d, const struct ctl *ctl) {
+	sd_bus *bus = ctl->bus;
 	AUTO_MESSAGE sd_bus_message *reply = NULL;
 	int r = call(bus, BUS_METHOD("GetNameOwner"), SCANOUT_BUS_NAME, NULL, NULL, &reply);
 	if (r >= 0) {
@@ -206,8 +252,11 @@ static bool check_name(struct diagnosis *d, sd_bus *bus) {
 			SCANOUT_BUS_NAME " is not owned; the first call starts scanoutd");
 		return true;
 	}
-	diagnosis_add(d, VERDICT_FAIL, "name", "systemctl enable --now scanoutd",
-		"Nobody owns " SCANOUT_BUS_NAME ", and D-Bus does not know how to start scanoutd.");
+	const char *elsewhere = ctl->address ? NULL : place_advise();
+	diagnosis_add(d, VERDICT_FAIL, "name", elsewhere ? NULL : "systemctl enable --now scanoutd",
+		"Nobody owns " SCANOUT_BUS_NAME ", and D-Bus does not know how to start "
+		"scanoutd.%s%s",
+		elsewhere ? " " : "", elsewhere ? elsewhere : "");
 	return false;
 }
 
@@ -220,7 +269,22 @@ static void add_call_failure(
 		error->message ? error->message : strerror(-r));
 }
 
-static bool check_daemon(struct diagnosis *d, sd_bus *bus) {
+/* What scanoutd itself has to say. */
+static void check_warnings(struct diagnosis *d, const cJSON *properties, bool *host_is_full) {
+	const cJSON *warning;
+	cJSON_ArrayForEach (warning, cJSON_GetObjectItemCaseSensitive(properties, "warnings")) {
+		const char *text = cJSON_GetStringValue(warning);
+		if (text && hostmemory_is_meant(text)) {
+			*host_is_full = true; // told in its own line
+		} else if (text) {
+			diagnosis_add(d, VERDICT_WARN, "settings",
+				"editor /etc/scanoutd/scanoutd.conf; systemctl reload scanoutd",
+				"%s.", text);
+		}
+	}
+}
+
+static bool check_daemon(struct diagnosis *d, sd_bus *bus, bool *host_is_full) {
 	AUTO_BUS_ERROR sd_bus_error error = SD_BUS_ERROR_NULL;
 	AUTO_MESSAGE sd_bus_message *reply = NULL;
 	AUTO_JSON cJSON *properties = NULL;
@@ -249,6 +313,7 @@ static bool check_daemon(struct diagnosis *d, sd_bus *bus) {
 			"Paused: another session has the seat. Leases are kept, but cannot show "
 			"anything, and new ones wait. Switch back to scanoutd's VT.");
 	}
+	check_warnings(d, properties, host_is_full);
 	return true;
 }
 
@@ -268,7 +333,8 @@ static void check_scanout(struct diagnosis *d, const cJSON *scanout) {
 	}
 }
 
-static bool check_scanouts(struct diagnosis *d, sd_bus *bus) {
+/* The list of scanouts if there are some. */
+static cJSON *check_scanouts(struct diagnosis *d, sd_bus *bus) {
 	AUTO_BUS_ERROR sd_bus_error error = SD_BUS_ERROR_NULL;
 	AUTO_MESSAGE sd_bus_message *reply = NULL;
 	AUTO_JSON cJSON *list = NULL;
@@ -276,13 +342,13 @@ static bool check_scanouts(struct diagnosis *d, sd_bus *bus) {
 		&error, &reply);
 	if (r < 0) {
 		add_call_failure(d, "scanouts", &error, r);
-		return false;
+		return NULL;
 	}
 	r = scanout_read_list(reply, &list);
 	if (r < 0) {
 		diagnosis_add(d, VERDICT_FAIL, "scanouts", "systemctl restart scanoutd",
 			"The list of scanouts cannot be understood (%s).", strerror(-r));
-		return false;
+		return NULL;
 	}
 	int leased = 0;
 	const cJSON *scanout;
@@ -294,10 +360,10 @@ static bool check_scanouts(struct diagnosis *d, sd_bus *bus) {
 	if (total == 0) {
 		diagnosis_add(d, VERDICT_FAIL, "scanouts", JOURNAL,
 			"scanoutd has no scanouts: it could not use any card.");
-		return false;
+		return NULL;
 	}
 	diagnosis_add(d, VERDICT_OK, "scanouts", NULL, "%d, of which %d leased", total, leased);
-	return true;
+	return TAKE_PTR(list);
 }
 
 int run_doctor(struct ctl *ctl, int argc, char *argv[]) {
@@ -309,14 +375,19 @@ int run_doctor(struct ctl *ctl, int argc, char *argv[]) {
 	if (diagnosis_init(&d) < 0) {
 		return report_no_memory(ctl);
 	}
-	bool serving = false;
+	AUTO_JSON cJSON *scanouts = NULL;
+	bool host_is_full = false;
 	if (check_bus(&d, ctl)) {
-		if (check_name(&d, ctl->bus) && check_daemon(&d, ctl->bus)) {
-			serving = check_scanouts(&d, ctl->bus);
+		if (check_name(&d, ctl) && check_daemon(&d, ctl->bus, &host_is_full)) {
+			scanouts = check_scanouts(&d, ctl->bus);
 		}
 		check_service(&d, ctl->bus);
+		guestsocket_check(&d);
 	}
-	check_cards(&d, serving);
+	check_cards(&d, scanouts);
+	if (scanouts) {
+		hostmemory_check(&d, scanouts, host_is_full);
+	}
 	if (diagnosis_print(&d, ctl->json, ctl->color) < 0) {
 		return report_no_memory(ctl);
 	}

@@ -1,4 +1,4 @@
-#include "duration.h"
+#include "ctl/duration.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -44,6 +44,12 @@ int duration_parse(const char *text, uint64_t *ret_usec) {
 		return 0;
 	}
 	return -EINVAL;
+}
+
+uint64_t duration_now_usec(void) {
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 void duration_since(uint64_t realtime_usec, char *text, size_t size) {

@@ -1,15 +1,15 @@
-#include "event.h"
+#include "ctl/event.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
-#include "cleanup.h"
-#include "names.h"
-#include "property.h"
-#include "scanout.h"
-#include "table.h"
+#include "common/cleanup.h"
+#include "ctl/property.h"
+#include "ctl/scanout.h"
+#include "ctl/table.h"
+#include "scanout/dbus_names.h"
 
 static void print_stamp(struct timespec now) {
 	struct tm local;

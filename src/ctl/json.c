@@ -1,9 +1,9 @@
-#include "json.h"
+#include "ctl/json.h"
 
 #include <errno.h>
 #include <stdio.h>
 
-#include "cleanup.h"
+#include "common/cleanup.h"
 
 int json_print(const cJSON *json) {
 	AUTO_JSON_TEXT char *text = cJSON_Print(json);

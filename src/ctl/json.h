@@ -4,7 +4,7 @@
 
 #include <cjson/cJSON.h>
 
-/* On stdout, in several lines. Returns 0 or -ENOMEM. */
+/* Prints to stdout, in several lines. Returns 0 or -ENOMEM. */
 int json_print(const cJSON *json);
 
 #endif

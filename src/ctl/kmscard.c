@@ -1,9 +1,8 @@
-#include "kmscard.h"
+#include "ctl/kmscard.h"
 
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <libgen.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -11,10 +10,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cleanup.h"
+#include "common/cleanup.h"
+#include "common/kmsdriver.h"
 
 #define SYSFS "/sys/class/drm"
 #define DEBUGFS "/sys/kernel/debug/dri"
+#define VIRTIO "/sys/bus/virtio/devices"
+#define VIRTIO_GPU "0x0010"
 
 static void cleanup_closedir(DIR **dir) {
 	if (*dir) {
@@ -44,18 +46,6 @@ static bool read_line(const char *path, char *line, size_t size) {
 	return true;
 }
 
-static void read_driver(struct kmscard *card) {
-	char path[PATH_MAX];
-	char target[PATH_MAX];
-	snprintf(path, sizeof(path), SYSFS "/card%u/device/driver", card->number);
-	ssize_t n = readlink(path, target, sizeof(target) - 1);
-	if (n < 0) {
-		return;
-	}
-	target[n] = '\0';
-	snprintf(card->driver, sizeof(card->driver), "%.63s", basename(target));
-}
-
 /* Reading a connector's status returns what the kernel knows and probes nothing. */
 static bool is_connected(const char *name) {
 	char path[PATH_MAX];
@@ -75,7 +65,8 @@ static void read_card(struct kmscard *card, struct dirent *const *names, size_t 
 			card->connected += is_connected(names[i]->d_name);
 		}
 	}
-	read_driver(card);
+	snprintf(node, sizeof(node), "card%u", card->number);
+	kmsdriver_read(node, card->driver, sizeof(card->driver));
 	snprintf(node, sizeof(node), "/dev/dri/card%u", card->number);
 	card->has_node = access(node, F_OK) == 0;
 }
@@ -100,6 +91,24 @@ int kmscard_scan(struct kmscard *cards, size_t max) {
 	}
 	free(names);
 	return (int)found;
+}
+
+bool kmscard_find_undriven(char *name, size_t size) {
+	char path[PATH_MAX], id[32];
+	const struct dirent *entry;
+	AUTO_DIR DIR *dir = opendir(VIRTIO);
+	while (dir && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), VIRTIO "/%s/device", entry->d_name);
+		if (!read_line(path, id, sizeof(id)) || strcmp(id, VIRTIO_GPU) != 0) {
+			continue;
+		}
+		snprintf(path, sizeof(path), VIRTIO "/%s/driver", entry->d_name);
+		if (access(path, F_OK) < 0) {
+			snprintf(name, size, "%s", entry->d_name);
+			return true;
+		}
+	}
+	return false;
 }
 
 /* Seat managers open cards for others and stay master in their name. */

@@ -1,15 +1,16 @@
 /* scanoutctl list: every scanout, one a row. */
 #include <stdio.h>
 
-#include "cleanup.h"
-#include "client.h"
-#include "duration.h"
-#include "json.h"
-#include "options.h"
-#include "property.h"
-#include "report.h"
-#include "scanout.h"
-#include "table.h"
+#include "common/cleanup.h"
+#include "ctl/client.h"
+#include "ctl/commands.h"
+#include "ctl/duration.h"
+#include "ctl/json.h"
+#include "ctl/options.h"
+#include "ctl/property.h"
+#include "ctl/report.h"
+#include "ctl/scanout.h"
+#include "ctl/table.h"
 
 static int add_header(struct table *table) {
 	static const char *const names[] = {

@@ -5,12 +5,13 @@
 #include <sys/epoll.h>
 #include <systemd/sd-event.h>
 
-#include "cleanup.h"
-#include "client.h"
-#include "event.h"
-#include "names.h"
-#include "options.h"
-#include "report.h"
+#include "common/cleanup.h"
+#include "ctl/client.h"
+#include "ctl/commands.h"
+#include "ctl/event.h"
+#include "ctl/options.h"
+#include "ctl/report.h"
+#include "scanout/dbus_names.h"
 
 #define AUTO_EVENT CLEANUP(sd_event_unrefp)
 

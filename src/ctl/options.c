@@ -1,8 +1,8 @@
-#include "options.h"
+#include "ctl/options.h"
 
 #include <stdio.h>
 
-#include "report.h"
+#include "ctl/report.h"
 
 static void print_command_help(const struct command *command) {
 	printf("Usage: scanoutctl %s %s\n\n%s\n\nThe manual page scanoutctl(1) explains each option.\n",

@@ -1,10 +1,10 @@
-/* The command line: options that every command takes, and its usage errors. */
+/* The command line: options of all commands, and usage errors. */
 #ifndef SCANOUT_CTL_OPTIONS_H
 #define SCANOUT_CTL_OPTIONS_H
 
 #include <getopt.h>
 
-#include "scanoutctl.h"
+#include "ctl/ctl.h"
 
 /* Long options without a letter start here; those of single commands from OPTION_OWN on. */
 enum {
@@ -18,12 +18,12 @@ enum {
 		"help", no_argument, NULL, 'h'                                                    \
 	}
 
-/* Handles one result of getopt_long() that the caller did not: a common option or an error. */
+/* Handles a result of getopt_long() that the caller does not know: a common option or an error. */
 int options_common(struct ctl *ctl, int option, char *argv[]);
 
 /*
  * Parses the arguments of a command without options of its own, which takes exactly `count`
- * operands; on return optind is the first. The command ends at once if ctl->finished is set.
+ * operands; on return optind is the first. If ctl->finished is set, the command returns at once.
  */
 int options_parse(struct ctl *ctl, int argc, char *argv[], int count);
 

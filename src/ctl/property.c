@@ -1,11 +1,11 @@
-#include "property.h"
+#include "ctl/property.h"
 
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdbool.h>
 #include <string.h>
 
-#include "cleanup.h"
+#include "common/cleanup.h"
 
 /* 64-bit numbers are kept as text: a double would round generations and times. */
 static cJSON *raw_number(uint64_t magnitude, bool negative) {

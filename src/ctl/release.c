@@ -3,12 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cleanup.h"
-#include "client.h"
-#include "names.h"
-#include "options.h"
-#include "property.h"
-#include "report.h"
+#include "common/cleanup.h"
+#include "ctl/client.h"
+#include "ctl/commands.h"
+#include "ctl/options.h"
+#include "ctl/property.h"
+#include "ctl/report.h"
+#include "scanout/dbus_names.h"
 
 /* A scanout that a script saw earlier may be named with its generation: card0-Virtual-3#17 */
 static char *split_generation(char *word) {

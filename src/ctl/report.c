@@ -1,11 +1,12 @@
-#include "report.h"
+#include "ctl/report.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "cleanup.h"
-#include "names.h"
+#include "common/cleanup.h"
+#include "ctl/place.h"
+#include "scanout/dbus_names.h"
 
 #define START "Type: systemctl enable --now scanoutd"
 #define LOOK "Type: systemctl status scanoutd; journalctl -b -u scanoutd"
@@ -113,6 +114,16 @@ int report_usage(struct ctl *ctl, const char *format, ...) {
 	return CTL_USAGE;
 }
 
+/* On a bus that a container has to itself, what helps in the VM does not. */
+static const char *advise(const struct ctl *ctl, const struct failure *failure) {
+	const char *elsewhere = NULL;
+	if (!ctl->address && (strcmp(failure->name, "ServiceUnknown") == 0 ||
+				     strcmp(failure->name, "NameHasNoOwner") == 0)) {
+		elsewhere = place_advise();
+	}
+	return elsewhere ? elsewhere : failure->advice;
+}
+
 int report_call(struct ctl *ctl, const sd_bus_error *error, int r) {
 	AUTO_BUS_ERROR sd_bus_error local = SD_BUS_ERROR_NULL;
 	if (!error->name) {
@@ -121,10 +132,11 @@ int report_call(struct ctl *ctl, const sd_bus_error *error, int r) {
 	}
 	struct failure failure = report_classify(error);
 	const char *message = error->message ? error->message : "";
-	if (!failure.advice) {
+	const char *advice = advise(ctl, &failure);
+	if (!advice) {
 		return report(ctl, failure.code, failure.name, "%s", message);
 	}
-	return report(ctl, failure.code, failure.name, "%s (%s)", failure.advice, message);
+	return report(ctl, failure.code, failure.name, "%s (%s)", advice, message);
 }
 
 int report_bad_reply(struct ctl *ctl, const char *what, int r) {

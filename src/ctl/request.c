@@ -4,33 +4,17 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cleanup.h"
-#include "client.h"
-#include "duration.h"
-#include "names.h"
-#include "options.h"
-#include "report.h"
+#include "common/cleanup.h"
+#include "ctl/client.h"
+#include "ctl/commands.h"
+#include "ctl/duration.h"
+#include "ctl/options.h"
+#include "ctl/report.h"
+#include "lib/request_call.h"
+#include "scanout/dbus_names.h"
 
 /* How much longer than scanoutd's own deadline to wait for its answer. */
 #define ANSWER_MARGIN_USEC (UINT64_C(25) * 1000 * 1000)
-
-struct wish {
-	const char *scanout; // may be NULL
-	const char *label;   // may be NULL
-	uint64_t timeout_usec, linger_usec;
-	uint32_t width, height, refresh; // 0 if not asked for; refresh in mHz
-	bool spare, takeover;
-};
-
-/* What came back; all of it is borrowed from the reply. */
-struct grant {
-	int lease_fd;
-	int spare_fd;
-	const char *id;
-	const char *device;
-	uint32_t index;
-	bool has_index;
-};
 
 static bool parse_pixels(const char **text, uint32_t *ret) {
 	char *end;
@@ -47,7 +31,7 @@ static bool parse_pixels(const char **text, uint32_t *ret) {
 }
 
 /* 1920x1080, 1920x1080@60, 1920x1080@59.94 */
-static bool parse_size(const char *text, struct wish *wish) {
+static bool parse_size(const char *text, struct scanout_request *request) {
 	uint32_t width, height, refresh = 0;
 	if (!parse_pixels(&text, &width) || *text++ != 'x' || !parse_pixels(&text, &height)) {
 		return false;
@@ -62,13 +46,13 @@ static bool parse_size(const char *text, struct wish *wish) {
 	} else if (*text) {
 		return false;
 	}
-	wish->width = width;
-	wish->height = height;
-	wish->refresh = refresh;
+	request->width = width;
+	request->height = height;
+	request->refresh = refresh;
 	return true;
 }
 
-static int parse_options(struct ctl *ctl, int argc, char *argv[], struct wish *wish) {
+static int parse_options(struct ctl *ctl, int argc, char *argv[], struct scanout_request *request) {
 	enum {
 		SCANOUT = OPTION_OWN,
 		LABEL,
@@ -90,37 +74,37 @@ static int parse_options(struct ctl *ctl, int argc, char *argv[], struct wish *w
 		int code = CTL_OK;
 		switch (option) {
 		case SCANOUT:
-			wish->scanout = optarg;
+			request->scanout = optarg;
 			break;
 		case LABEL:
-			wish->label = optarg;
+			request->label = optarg;
 			break;
 		case SPARE:
-			wish->spare = true;
+			request->spare = true;
 			break;
 		case TAKEOVER:
-			wish->takeover = true;
+			request->takeover = true;
 			break;
 		case TIMEOUT:
-			if (duration_parse(optarg, &wish->timeout_usec) < 0) {
+			if (duration_parse(optarg, &request->timeout_usec) < 0) {
 				code = report_usage(ctl,
-					"'%s' is no timeout. Write 10 (seconds), 500ms, 2min, 1h or "
+					"'%s' is not a timeout. Write 10 (seconds), 500ms, 2min, 1h or "
 					"infinity.",
 					optarg);
 			}
 			break;
 		case LINGER:
-			if (duration_parse(optarg, &wish->linger_usec) < 0) {
+			if (duration_parse(optarg, &request->linger_usec) < 0) {
 				code = report_usage(ctl,
-					"'%s' is no time to linger. Write 10 (seconds), 500ms or "
+					"'%s' is not a time to linger. Write 10 (seconds), 500ms or "
 					"1min.",
 					optarg);
 			}
 			break;
 		case SIZE:
-			if (!parse_size(optarg, wish)) {
+			if (!parse_size(optarg, request)) {
 				code = report_usage(ctl,
-					"'%s' is no size. Write 1920x1080 or 1920x1080@60.",
+					"'%s' is not a size. Write 1920x1080 or 1920x1080@60.",
 					optarg);
 			}
 			break;
@@ -133,107 +117,9 @@ static int parse_options(struct ctl *ctl, int argc, char *argv[], struct wish *w
 		}
 	}
 	if (optind == argc) {
-		return report_usage(ctl, "Say which command gets the scanout, after '--'.");
+		return report_usage(ctl, "Name the command that gets the scanout, after '--'.");
 	}
 	return CTL_OK;
-}
-
-static int append_string(sd_bus_message *m, const char *name, const char *value) {
-	return value ? sd_bus_message_append(m, "{sv}", name, "s", value) : 0;
-}
-
-static int append_number(sd_bus_message *m, const char *name, uint32_t value) {
-	return value ? sd_bus_message_append(m, "{sv}", name, "u", value) : 0;
-}
-
-static int build_request(struct ctl *ctl, const struct wish *wish, sd_bus_message **ret) {
-	AUTO_MESSAGE sd_bus_message *m = NULL;
-	int r = sd_bus_message_new_method_call(ctl->bus, &m, SCANOUT_BUS_NAME, SCANOUT_BUS_PATH,
-		SCANOUT_MANAGER_INTERFACE, "RequestScanout");
-	if (r < 0) {
-		return r;
-	}
-	r = sd_bus_message_open_container(m, 'a', "{sv}");
-	r = r < 0 ? r : append_string(m, "scanout", wish->scanout);
-	r = r < 0 ? r : append_string(m, "label", wish->label);
-	r = r < 0 ? r : append_number(m, "width", wish->width);
-	r = r < 0 ? r : append_number(m, "height", wish->height);
-	r = r < 0 ? r : append_number(m, "refresh", wish->refresh);
-	if (r >= 0 && wish->timeout_usec) {
-		r = sd_bus_message_append(m, "{sv}", "timeout", "t", wish->timeout_usec);
-	}
-	if (r >= 0 && wish->takeover) {
-		r = sd_bus_message_append(m, "{sv}", "takeover", "b", 1);
-	}
-	if (r >= 0 && wish->linger_usec) {
-		r = sd_bus_message_append(m, "{sv}", "linger", "t", wish->linger_usec);
-	}
-	if (r >= 0 && wish->spare) {
-		r = sd_bus_message_append(m, "{sv}", "spare", "b", 1);
-	}
-	r = r < 0 ? r : sd_bus_message_close_container(m);
-	if (r < 0) {
-		return r;
-	}
-	*ret = TAKE_PTR(m);
-	return 0;
-}
-
-static int read_info(sd_bus_message *m, struct grant *grant) {
-	const char *key;
-	const char *contents;
-	int r = sd_bus_message_read_basic(m, 's', &key);
-	if (r < 0) {
-		return r;
-	}
-	r = sd_bus_message_peek_type(m, NULL, &contents);
-	if (r < 0) {
-		return r;
-	}
-	if (strcmp(key, "id") == 0 && strcmp(contents, "s") == 0) {
-		return sd_bus_message_read(m, "v", "s", &grant->id);
-	}
-	if (strcmp(key, "device") == 0 && strcmp(contents, "s") == 0) {
-		return sd_bus_message_read(m, "v", "s", &grant->device);
-	}
-	if (strcmp(key, "index") == 0 && strcmp(contents, "u") == 0) {
-		grant->has_index = true;
-		return sd_bus_message_read(m, "v", "u", &grant->index);
-	}
-	if (strcmp(key, "spare_fd") == 0 && strcmp(contents, "h") == 0) {
-		return sd_bus_message_read(m, "v", "h", &grant->spare_fd);
-	}
-	return sd_bus_message_skip(m, "v");
-}
-
-static int read_grant(sd_bus_message *m, struct grant *ret) {
-	struct grant grant = {.lease_fd = -1, .spare_fd = -1};
-	int r = sd_bus_message_read(m, "ho", &grant.lease_fd, NULL);
-	if (r < 0) {
-		return r;
-	}
-	r = sd_bus_message_enter_container(m, 'a', "{sv}");
-	if (r < 0) {
-		return r;
-	}
-	while ((r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-		r = read_info(m, &grant);
-		if (r < 0) {
-			return r;
-		}
-		r = sd_bus_message_exit_container(m);
-		if (r < 0) {
-			return r;
-		}
-	}
-	if (r < 0) {
-		return r;
-	}
-	if (!grant.id || !grant.device || !grant.has_index) {
-		return -EBADMSG;
-	}
-	*ret = grant;
-	return 0;
 }
 
 /* Gives the command a copy without CLOEXEC and its number in the environment. */
@@ -247,10 +133,10 @@ static int export_fd(const char *name, int fd) {
 	return setenv(name, number, 1) < 0 ? -errno : 0;
 }
 
-static int export_grant(const struct grant *grant) {
+static int export_grant(const struct scanout_grant *grant) {
 	char index[16];
 	snprintf(index, sizeof(index), "%u", grant->index);
-	int r = export_fd("SCANOUT_LEASE_FD", grant->lease_fd);
+	int r = export_fd("SCANOUT_LEASE_FD", grant->fd);
 	if (r < 0) {
 		return r;
 	}
@@ -267,28 +153,37 @@ static int export_grant(const struct grant *grant) {
 	return 0;
 }
 
-static int get_lease(struct ctl *ctl, const struct wish *wish) {
+static int call(struct ctl *ctl, const struct scanout_request *request, struct scanout_grant *ret) {
 	AUTO_BUS_ERROR sd_bus_error error = SD_BUS_ERROR_NULL;
-	AUTO_MESSAGE sd_bus_message *request = NULL;
+	AUTO_MESSAGE sd_bus_message *message = NULL;
 	AUTO_MESSAGE sd_bus_message *reply = NULL;
-	struct grant grant;
-	int r = build_request(ctl, wish, &request);
+	int r = sd_bus_message_new_method_call(ctl->bus, &message, SCANOUT_BUS_NAME,
+		SCANOUT_BUS_PATH, SCANOUT_MANAGER_INTERFACE, "RequestScanout");
+	r = r < 0 ? r : scanout_request_append(request, message);
 	if (r < 0) {
 		return report_call(ctl, &error, r);
 	}
-	uint64_t patience = ANSWER_MARGIN_USEC + wish->timeout_usec;
-	r = sd_bus_call(ctl->bus, request, patience, &error, &reply);
+	uint64_t patience = ANSWER_MARGIN_USEC + request->timeout_usec;
+	r = sd_bus_call(ctl->bus, message, patience, &error, &reply);
 	if (r < 0) {
 		return report_call(ctl, &error, r);
 	}
-	r = read_grant(reply, &grant);
-	if (r < 0) {
-		return report_bad_reply(ctl, "RequestScanout", r);
+	r = scanout_grant_read(ret, reply);
+	return r < 0 ? report_bad_reply(ctl, "RequestScanout", r) : CTL_OK;
+}
+
+static int get_lease(struct ctl *ctl, const struct scanout_request *request) {
+	struct scanout_grant grant;
+	int code = call(ctl, request, &grant);
+	if (code != CTL_OK) {
+		return code;
 	}
-	if (wish->spare && grant.spare_fd < 0) {
+	bool has_spare = grant.spare_fd >= 0;
+	int r = export_grant(&grant);
+	scanout_grant_finish(&grant);
+	if (request->spare && !has_spare) {
 		return report_bad_reply(ctl, "RequestScanout with spare", -EBADMSG);
 	}
-	r = export_grant(&grant);
 	if (r < 0) {
 		return report(ctl, CTL_REFUSED, "NoDescriptor",
 			"The lease cannot be handed to the command (%s). Try: ulimit -n 1024",
@@ -298,8 +193,8 @@ static int get_lease(struct ctl *ctl, const struct wish *wish) {
 }
 
 int run_request(struct ctl *ctl, int argc, char *argv[]) {
-	struct wish wish = {0};
-	int code = parse_options(ctl, argc, argv, &wish);
+	struct scanout_request request = {.for_fd = -1};
+	int code = parse_options(ctl, argc, argv, &request);
 	if (code != CTL_OK || ctl->finished) {
 		return code;
 	}
@@ -308,7 +203,7 @@ int run_request(struct ctl *ctl, int argc, char *argv[]) {
 	if (code != CTL_OK) {
 		return code;
 	}
-	code = get_lease(ctl, &wish);
+	code = get_lease(ctl, &request);
 	if (code != CTL_OK) {
 		return code;
 	}

@@ -1,11 +1,11 @@
-#include "scanout.h"
+#include "ctl/scanout.h"
 
 #include <ctype.h>
 #include <string.h>
 
-#include "cleanup.h"
-#include "property.h"
-#include "report.h"
+#include "common/cleanup.h"
+#include "ctl/property.h"
+#include "ctl/report.h"
 
 static const struct property holder_properties[] = {
 	{"uid", "u", NULL},
@@ -109,7 +109,7 @@ static int report_ambiguous(struct ctl *ctl, const cJSON *matches, const char *w
 		used += (size_t)n;
 	}
 	return report(ctl, CTL_REFUSED, "AmbiguousScanout",
-		"'%s' names more than one scanout. Say which by its id: %s", word, ids);
+		"'%s' names more than one scanout. Name one by its id: %s", word, ids);
 }
 
 int scanout_find(struct ctl *ctl, cJSON *list, const char *word, cJSON **ret) {

@@ -1,12 +1,11 @@
-/* A scanout as scanoutctl knows it: the JSON object that --json prints and the man page documents.
- */
+/* A scanout in scanoutctl: the JSON object that --json prints and the man page documents. */
 #ifndef SCANOUT_CTL_SCANOUT_H
 #define SCANOUT_CTL_SCANOUT_H
 
 #include <cjson/cJSON.h>
 #include <systemd/sd-bus.h>
 
-#include "scanoutctl.h"
+#include "ctl/ctl.h"
 
 /* Reads the aa{sv} of ListScanouts into an array of scanouts. */
 int scanout_read_list(sd_bus_message *m, cJSON **ret);

@@ -1,26 +1,23 @@
-#include "scanoutctl.h"
-
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "options.h"
-#include "report.h"
+#include "ctl/commands.h"
+#include "ctl/options.h"
+#include "ctl/report.h"
 
 static const struct command commands[] = {
-	{"list", "[--json]", "Lists all scanouts, who holds them and since when.", run_list},
+	{"list", "[--json]", "Lists all scanouts, their holders and since when.", run_list},
 	{"status", "[--json] ID|LABEL|INDEX", "Shows one scanout in full.", run_status},
-	{"release", "[--json] ID|LABEL|INDEX", "Takes a scanout back from its holder.",
-		run_release},
+	{"release", "[--json] ID|LABEL|INDEX", "Ends the lease on a scanout.", run_release},
 	{"request",
 		"[--label LABEL] [--scanout ID] [--timeout TIME] [--size WxH[@HZ]] [--spare] [--takeover] [--linger TIME] "
 		"[--] COMMAND…",
-		"Leases a scanout and runs COMMAND with it as an open file, SCANOUT_LEASE_FD.",
-		run_request},
-	{"monitor", "[--json]", "Prints what happens, as it happens.", run_monitor},
-	{"cdi", "[--json] [--output FILE|-] [--seats DIRECTORY] [--start]",
+		"Leases a scanout and runs COMMAND with its fd, in SCANOUT_LEASE_FD.", run_request},
+	{"monitor", "[--json]", "Prints events as they happen.", run_monitor},
+	{"cdi", "[--json] [--output FILE|-] [--seats DIRECTORY] [--start] [--wait TIME]",
 		"Describes the scanouts to container engines, for 'podman run --device'.", run_cdi},
 	{"doctor", "[--json]", "Checks the chain from the card to a lease; says what to type.",
 		run_doctor},
@@ -30,7 +27,7 @@ static const struct command commands[] = {
 
 static void print_help(void) {
 	printf("Usage: scanoutctl [OPTIONS] COMMAND …\n\n"
-	       "Shows, requests and takes back the outputs that scanoutd leases.\n\n"
+	       "Shows, requests and releases the outputs that scanoutd leases.\n\n"
 	       "Commands:\n");
 	for (size_t i = 0; i < N_COMMANDS; i++) {
 		printf("  %-8s  %s\n", commands[i].name, commands[i].summary);
@@ -92,8 +89,9 @@ static int run(struct ctl *ctl, int argc, char *argv[]) {
 		return code;
 	}
 	if (optind == argc) {
-		return report_usage(ctl, "Say what to do: list, status, release, request, monitor, "
-					 "cdi or doctor.");
+		return report_usage(ctl,
+			"Name a command: list, status, release, request, monitor, cdi or "
+			"doctor.");
 	}
 	const struct command *command = find_command(argv[optind]);
 	if (!command) {

@@ -1,4 +1,4 @@
-#include "table.h"
+#include "ctl/table.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* An aligned table on stdout: collects cells row by row, then knows the widths. */
+/* An aligned table on stdout. Collects all cells, row by row, before it prints. */
 #ifndef SCANOUT_CTL_TABLE_H
 #define SCANOUT_CTL_TABLE_H
 
@@ -27,7 +27,7 @@ void table_print(const struct table *table, bool color);
 
 void table_finish(struct table *table);
 
-/* Prints text from elsewhere on a terminal without its control characters. */
+/* Prints foreign text to a terminal, without its control characters. */
 void table_print_clean(const char *text);
 
 #endif

@@ -1,27 +1,24 @@
-#include "arguments.h"
+#include "daemon/arguments.h"
 
 #include <getopt.h>
 #include <stdio.h>
 #include <sysexits.h>
 
-#include "log.h"
+#include "daemon/util/log.h"
 
-static const char usage[] =
-	"Usage: scanoutd [--config FILE] [--check-config] [--replace] [--debug]\n"
-	"Leases the outputs of a virtual GPU to containers; see scanoutd(8).\n"
-	"\n"
-	"  --config FILE    read FILE and FILE.d/*.conf instead of\n"
-	"                   " SCANOUTD_SYSCONFDIR "/scanoutd/scanoutd.conf\n"
-	"  --check-config   say whether the configuration is right, and exit\n"
-	"  --replace        take cards and leases over from a running scanoutd\n"
-	"  --debug          log refusals and details as well\n"
-	"  --help, --version\n";
+static const char usage[] = "Usage: scanoutd [--config FILE] [--check-config] [--debug]\n"
+			    "Leases the outputs of a virtual GPU to containers; see scanoutd(8).\n"
+			    "\n"
+			    "  --config FILE    read FILE and FILE.d/*.conf instead of\n"
+			    "                   " SCANOUTD_SYSCONFDIR "/scanoutd/scanoutd.conf\n"
+			    "  --check-config   say whether the configuration is right, and exit\n"
+			    "  --debug          log refusals and details as well\n"
+			    "  --help, --version\n";
 
 int arguments_parse(int argc, char *argv[], struct arguments *ret) {
 	static const struct option options[] = {
 		{"config", required_argument, NULL, 'c'},
 		{"check-config", no_argument, NULL, 'k'},
-		{"replace", no_argument, NULL, 'r'},
 		{"debug", no_argument, NULL, 'd'},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
@@ -37,9 +34,6 @@ int arguments_parse(int argc, char *argv[], struct arguments *ret) {
 			break;
 		case 'k':
 			ret->check_config = true;
-			break;
-		case 'r':
-			ret->replace = true;
 			break;
 		case 'd':
 			log_set_max_level(LOG_DEBUG);

@@ -8,7 +8,6 @@ struct arguments {
 	const char *config;
 	bool config_given; // then it has to exist
 	bool check_config;
-	bool replace;
 };
 
 /* Returns -1 to go on, or an exit status, EX_OK or EX_USAGE. */

@@ -1,4 +1,4 @@
-#include "scanoutd.h"
+#include "daemon/scanoutd.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -10,34 +10,36 @@
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
-#include "arguments.h"
-#include "bus.h"
 #include "common/cleanup.h"
-#include "config.h"
-#include "failpoint.h"
-#include "guest.h"
-#include "handover.h"
-#include "inventory.h"
-#include "log.h"
-#include "manager.h"
-#include "monitor.h"
-#include "passed.h"
-#include "pause.h"
-#include "seat.h"
-#include "store.h"
-#include "successor.h"
+#include "daemon/arguments.h"
+#include "daemon/bus/agent.h"
+#include "daemon/bus/bus.h"
+#include "daemon/bus/bus_agent.h"
+#include "daemon/bus/bus_signals.h"
+#include "daemon/bus/store.h"
+#include "daemon/core/hostmem.h"
+#include "daemon/core/inventory.h"
+#include "daemon/core/manager.h"
+#include "daemon/core/monitor.h"
+#include "daemon/core/pause.h"
+#include "daemon/core/request.h"
+#include "daemon/core/selection.h"
+#include "daemon/kms/seat.h"
+#include "daemon/model/config_file.h"
+#include "daemon/util/failpoint.h"
+#include "daemon/util/log.h"
+#include "daemon/util/passed.h"
 
 /* sysexits(3), documented in scanoutd(8). */
 enum {
 	EXIT_OK = 0,
 	EXIT_FAILED = 1,
 	EXIT_NO_CARD = 69,   // a card of Devices= or the system bus cannot be used
-	EXIT_CARD_BUSY = 75, // another process is master of a card, and does not hand it over
+	EXIT_CARD_BUSY = 75, // another process is master of a card
 	EXIT_DENIED = 77,
 	EXIT_CONFIG = 78,
 };
 
-#define MAX_CARDS 64
 #define RELEASE_USEC 3000000
 
 struct scanoutd {
@@ -47,10 +49,11 @@ struct scanoutd {
 	struct seat *seat;
 	struct monitor *monitor;
 	struct bus *bus;
-	struct guest *guest;
+	struct bus_agents *agents;
+	struct bus_signals *signals;
+	struct agent *agent;
 	struct passed passed;
-	struct successor successor;
-	struct handover *handover;
+	struct hostmem *hostmem;
 	sd_event_source *drained;
 };
 
@@ -63,58 +66,23 @@ static void on_seat_changed(void *data, bool enabled) {
 	}
 }
 
-/* By hand there is no folder of ours, but for this one, where the next daemon looks. */
-static const char *runtime_directory(void) {
-	const char *path = getenv("RUNTIME_DIRECTORY"); // systemd.exec(5)
-	return path ? path : "/run/scanoutd";
-}
-
-static void on_replaced(void *data) {
-	struct scanoutd *d = data;
-	queue_finish(&d->manager.queue);
-	sd_event_exit(d->event, EXIT_OK);
-}
-
-static int listen_for_guests(struct scanoutd *d) {
-	return d->guest ? 0
-			: guest_listen(d->event, d->bus, &d->passed, d->manager.config.guest_socket,
-				  &d->guest);
-}
-
-/* All that can fail has to come before the running daemon goes. */
-static void on_queued(void *data) {
-	struct scanoutd *d = data;
-	if (listen_for_guests(d) < 0) {
-		sd_event_exit(d->event, EXIT_FAILED);
-		return;
-	}
-	guest_pause(d->guest, true);
-	if (successor_confirm(&d->successor, &d->manager) < 0) {
-		sd_event_exit(d->event, EXIT_CARD_BUSY);
-	}
+static void warn(void *data, const char *text) {
+	log_warning("%s", text);
 }
 
 static void on_ready(void *data) {
 	struct scanoutd *d = data;
 	unsigned total, n_free;
-	/* Not earlier: a guest that asks before there are scanouts would be refused. */
-	if (listen_for_guests(d) < 0) {
-		sd_event_exit(d->event, EXIT_FAILED);
-		return;
-	}
-	if (successor_confirm(&d->successor, &d->manager) < 0) {
-		sd_event_exit(d->event, EXIT_CARD_BUSY);
-		return;
-	}
-	guest_pause(d->guest, false);
-	if (d->arguments.replace) {
-		state_save(&d->manager.state, &d->manager); // the table came another way
-	}
-	if (!d->handover) {
-		const struct handover_parts parts = {d->event, &d->manager, d->monitor, d->guest};
-		handover_listen(
-			&parts, &d->passed, runtime_directory(), on_replaced, d, &d->handover);
+	/* Not earlier: who asks before there are scanouts would be refused. Nor again, when the bus
+	 * has come back. */
+	if (!d->agent) {
+		if (agent_listen(d->event, d->agents, &d->passed, d->manager.config.agent_socket,
+			    &d->agent) < 0) {
+			sd_event_exit(d->event, EXIT_FAILED);
+			return;
+		}
 		store_check(d->bus->system.connection, &d->manager);
+		selection_check(&d->manager, warn, NULL);
 	}
 	manager_count(&d->manager, &total, &n_free);
 	log_info("Ready: %u of %u scanouts are free", n_free, total);
@@ -139,7 +107,7 @@ static int exit_undrained(sd_event_source *source, uint64_t usec, void *data) {
 }
 
 static int release_all(struct scanoutd *d) {
-	manager_release_all(&d->manager);
+	request_release_all(&d->manager);
 	int r = sd_event_add_post(d->event, &d->drained, exit_if_drained, d);
 	if (r < 0) {
 		return r;
@@ -153,9 +121,9 @@ static int handle_stop(sd_event_source *source, const struct signalfd_siginfo *i
 	log_info("Stopping");
 	sd_notify(false, "STOPPING=1");
 	/* Now: the end of the event loop closes the bus. */
-	queue_finish(&d->manager.queue);
-	if (d->manager.config.release_on_stop && !d->manager.resting && !d->drained &&
-		release_all(d) >= 0) {
+	bus_agents_drop_calls(d->agents);
+	queue_refuse_all(&d->manager.queue);
+	if (d->manager.config.release_on_stop && !d->drained && release_all(d) >= 0) {
 		return 0;
 	}
 	return sd_event_exit(d->event, EXIT_OK);
@@ -166,17 +134,15 @@ static int handle_reload(sd_event_source *source, const struct signalfd_siginfo 
 	struct config config;
 	char error[512];
 
-	if (d->manager.resting) {
-		log_warning("Not loaded again: another scanoutd is replacing this one");
-		return 0;
-	}
 	sd_notify(false, "RELOADING=1");
 	if (config_load(d->arguments.config, &config, error, sizeof(error)) < 0) {
 		log_error("%s. The configuration stays as it was", error);
 	} else {
-		manager_reconfigure(&d->manager, &config);
+		request_reconfigure(&d->manager, &config);
+		inventory_update_all(&d->manager);
 		log_info(
 			"The configuration is loaded again; Devices= and Seat= apply at the next start");
+		selection_check(&d->manager, warn, NULL);
 	}
 	sd_notify(false, "READY=1");
 	return 0;
@@ -205,15 +171,9 @@ static int add_signals(struct scanoutd *d) {
 	return 0;
 }
 
-static int to_exit_status(const struct scanoutd *d, const char *device, int error) {
+static int to_exit_status(const char *device, int error) {
 	switch (error) {
 	case -EBUSY:
-		if (d->arguments.replace && d->successor.socket < 0) { // it did not listen
-			log_error(
-				"%s: If that is a scanoutd, it is too old for --replace: stop it, "
-				"which ends its leases",
-				device);
-		}
 		return EXIT_CARD_BUSY;
 	case -EACCES:
 	case -EPERM:
@@ -236,65 +196,79 @@ static int open_cards(struct scanoutd *d) {
 	if (r < 0) {
 		return EXIT_FAILED; // systemd has it still, and starts us again
 	}
-	if (r > 0 && d->successor.socket >= 0) {
-		return EXIT_NO_CARD; // its leases go on in the running daemon
-	}
 	for (char **p = listed; p && *p; p++) {
-		if (manager_find_card(&d->manager, *p)) {
+		char node[64];
+		r = d->manager.ops->resolve(*p, &node);
+		if (r < 0) {
+			log_error(
+				"%s: %s. Name a card in Devices= of scanoutd.conf: 'ls -l /dev/dri "
+				"/dev/dri/by-path' shows them",
+				*p, r == -ENXIO ? "Leads to no card" : strerror(-r));
+			return EXIT_NO_CARD;
+		}
+		if (manager_find_card(&d->manager, node)) {
 			continue;
 		}
-		r = inventory_add(&d->manager, *p);
+		r = inventory_add(&d->manager, node);
 		if (r < 0) {
-			return to_exit_status(d, *p, r);
+			return to_exit_status(*p, r);
 		}
 	}
+	selection_log_unused(&d->manager);
 	int n = listed ? 0 : d->manager.ops->enumerate(found, MAX_CARDS);
 	if (n < 0) {
 		log_error("Cannot look for cards in /dev/dri: %s", strerror(-n));
 		return EXIT_NO_CARD;
 	}
 	for (int i = 0; i < n; i++) {
-		if (manager_find_card(&d->manager, found[i])) {
+		int wanted = selection_has_card(&d->manager, found[i]);
+		if (wanted < 0) {
+			return EXIT_FAILED;
+		}
+		if (!wanted || manager_find_card(&d->manager, found[i])) {
 			continue;
 		}
 		r = inventory_add(&d->manager, found[i]);
 		/* No outputs: a render-only device is not meant. Not ready: events will tell. */
 		if (r < 0 && r != -ENXIO && r != -ENODEV) {
-			return to_exit_status(d, found[i], r);
+			return to_exit_status(found[i], r);
 		}
 	}
 	if (TAILQ_EMPTY(&d->manager.cards)) {
-		log_warning("No card with outputs yet; waiting for one");
+		log_warning("No virtio-gpu with outputs yet; waiting for one");
 	}
 	return 0;
 }
 
 static int start(struct scanoutd *d) {
-	int r = d->arguments.replace ? successor_take_over(&d->successor, runtime_directory(),
-					       &d->passed, &d->manager)
-				     : 0;
-	if (r < 0) {
-		return EXIT_CARD_BUSY;
-	}
-	r = seat_open(d->event, d->manager.config.seat, on_seat_changed, d, &d->seat);
+	int r = seat_open(d->event, d->manager.config.seat, on_seat_changed, d, &d->seat);
 	if (r < 0) {
 		return EXIT_NO_CARD;
 	}
 	d->manager.seat = d->seat;
 
+	r = request_init(&d->manager);
+	if (r < 0) {
+		log_error("Cannot set up the queue: %s", strerror(-r));
+		return EXIT_FAILED;
+	}
 	/* Before the cards are looked at, so that none that comes in between is missed. */
 	r = monitor_new(&d->manager, &d->monitor);
 	if (r < 0) {
 		log_error("Cannot hear the kernel's events: %s", strerror(-r));
 		return EXIT_FAILED;
 	}
+	d->hostmem = hostmem_watch(&d->manager);
 	r = bus_new(&d->manager, on_ready, on_failed, d, &d->bus);
+	if (r >= 0) {
+		r = bus_agents_new(&d->manager, &d->agents);
+	}
+	if (r >= 0) {
+		r = bus_signals_new(d->bus, d->agents, &d->signals);
+	}
 	if (r < 0) {
 		log_error("Cannot set up the bus connection: %s", strerror(-r));
 		return EXIT_NO_CARD;
-	}
-	if (d->successor.socket >= 0) {
-		bus_queue_for_name(d->bus, on_queued);
 	}
 	r = open_cards(d);
 	if (r != 0) {
@@ -311,7 +285,7 @@ static int start(struct scanoutd *d) {
 }
 
 int scanoutd_run(int argc, char *argv[], const struct card_ops *ops) {
-	struct scanoutd d = {.successor = {.socket = -1}};
+	struct scanoutd d = {0};
 	struct config config;
 	char error[512];
 
@@ -343,7 +317,7 @@ int scanoutd_run(int argc, char *argv[], const struct card_ops *ops) {
 	manager_init(&d.manager, d.event, ops, &config);
 	/* systemd.exec(5). Without systemd nothing keeps the cards, so there is nothing to name. */
 	state_init(&d.manager.state, getenv("RUNTIME_DIRECTORY"));
-	d.manager.leases.last_generation = d.manager.state.last_generation;
+	d.manager.leases.last_generation = d.manager.state.table.last_generation;
 	passed_collect(&d.passed);
 	FAILPOINT("start-passed");
 	r = add_signals(&d);
@@ -357,13 +331,12 @@ int scanoutd_run(int argc, char *argv[], const struct card_ops *ops) {
 		status = start(&d);
 	}
 
-	handover_destroy(d.handover);
-	if (d.successor.socket >= 0) {
-		guest_leave(d.guest); // the running daemon's, which goes on
-	}
-	guest_destroy(d.guest);
+	agent_destroy(d.agent);
+	bus_signals_destroy(d.signals);
+	bus_agents_destroy(d.agents);
 	bus_destroy(d.bus);
 	monitor_destroy(d.monitor);
+	hostmem_destroy(d.hostmem);
 	manager_finish(&d.manager);
 	seat_close(d.seat);
 	passed_finish(&d.passed);

@@ -1,4 +1,4 @@
-/* The command: started with its descriptors in place, watched, and asked to end. */
+/* The process of the command: starts it with its fds, waits for it, and signals it. */
 #ifndef SCANOUT_RUN_CHILD_H
 #define SCANOUT_RUN_CHILD_H
 
@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* The first descriptor that a command is handed, as sd_listen_fds(3) has it. */
+/* The first fd that a command gets, as for sd_listen_fds(3). */
 #define CHILD_FIRST_FD 3
 #define CHILD_MAX_FDS 4
 
@@ -15,15 +15,14 @@ struct child {
 };
 
 /*
- * Starts a command with a copy of fds[i] as descriptor 3 + i, the signal mask, and LISTEN_PID in
- * its environment if LISTEN_FDS is there. Returns negative errno also if the command cannot be
- * executed.
+ * Starts a command with a copy of fds[i] as fd 3 + i, the signal mask, and LISTEN_PID in its
+ * environment if LISTEN_FDS is set. Returns negative errno, including that of a failed exec.
  */
 int child_start(struct child *child, char *const argv[], char *const env[], const int fds[],
 	int n_fds, const sigset_t *mask);
 /*
- * Collects every process that has ended, as the first process in a container has to. True if the
- * command is among them, with its status as a shell tells it.
+ * Waits for every process that has exited, as the first process of a container must. True if the
+ * command is one of them; ret_status is then its status, as in a shell.
  */
 bool child_reap(struct child *child, int *ret_status);
 void child_kill(const struct child *child, int signal_number);

@@ -1,4 +1,4 @@
-#include "command.h"
+#include "run/command.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -6,8 +6,6 @@
 #include <string.h>
 
 #include "common/cleanup.h"
-
-#define FD_MARK "@FD@"
 
 static int count_words(char *const words[]) {
 	int count = 0;
@@ -82,10 +80,10 @@ char *command_take_option(
 
 /* The word with its first mark replaced, in place of the word. */
 static int replace_once(char **word, int fd) {
-	char *mark = strstr(*word, FD_MARK);
+	char *mark = strstr(*word, COMMAND_FD_MARK);
 	char *text;
-	if (asprintf(&text, "%.*s%d%s", (int)(mark - *word), *word, fd, mark + strlen(FD_MARK)) <
-		0) {
+	if (asprintf(&text, "%.*s%d%s", (int)(mark - *word), *word, fd,
+		    mark + strlen(COMMAND_FD_MARK)) < 0) {
 		return -ENOMEM;
 	}
 	free(*word);
@@ -96,7 +94,7 @@ static int replace_once(char **word, int fd) {
 int command_replace_fd(struct command *command, int fd) {
 	int count = 0;
 	for (char **word = command->words; *word; word++) {
-		while (strstr(*word, FD_MARK)) {
+		while (strstr(*word, COMMAND_FD_MARK)) {
 			int r = replace_once(word, fd);
 			if (r < 0) {
 				return r;

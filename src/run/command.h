@@ -1,6 +1,9 @@
-/* The command's words, as they are changed before it starts. */
+/* The words of the command, and changes to them before it starts. */
 #ifndef SCANOUT_RUN_COMMAND_H
 #define SCANOUT_RUN_COMMAND_H
+
+/* Stands for the number of an fd. */
+#define COMMAND_FD_MARK "@FD@"
 
 struct command {
 	char **words; // NULL-ended, each owned
@@ -9,10 +12,10 @@ struct command {
 int command_copy(struct command *command, char *const words[]);
 void command_finish(struct command *command);
 
-/* Puts a word in at an index. */
+/* Inserts a word at an index. */
 int command_insert(struct command *command, int index, const char *word);
-/* Takes an option with its value out, such as -c FILE or --config=FILE, after an index. Returns
- * its value for the caller to free, or NULL if it is not there. */
+/* Removes an option with its value, such as -c FILE or --config=FILE, after an index. Returns its
+ * value for the caller to free, or NULL if there is no such option. */
 char *command_take_option(
 	struct command *command, int index, const char *short_name, const char *long_name);
 /* Replaces every @FD@. Returns how many there were, or negative errno. */

@@ -1,4 +1,4 @@
-#include "options.h"
+#include "run/options.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -6,8 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/number.h"
 #include "common/say.h"
-#include "program.h"
+#include "run/program.h"
 
 #define DEFAULT_TIMEOUT_USEC (30 * UINT64_C(1000000))
 #define MAX_SIZE 16384
@@ -18,10 +19,10 @@ static const char usage[] =
 	"\n"
 	"  -l, --label=LABEL      name the lease, to find the same scanout again\n"
 	"  -o, --scanout=ID       this scanout and no other, such as card0-Virtual-3\n"
-	"  -s, --size=WxH         how large the desktop is to be\n"
+	"  -s, --size=WxH         size of the desktop\n"
 	"  -t, --timeout=TIME     how long to wait for scanoutd and a free scanout;\n"
 	"                         seconds, or with ms, s, min, h; default 30s\n"
-	"      --linger=TIME      how long the last picture stays when all this has ended\n"
+	"      --linger=TIME      how long the last frame stays after the end of the lease\n"
 	"      --seat=KIND        auto, logind, seatd, weston-launch, fd or preload\n"
 	"      --restart=WHEN     no, or on-failure\n"
 	"      --input=GLOB       let COMMAND open these input devices, repeatable\n"
@@ -29,13 +30,13 @@ static const char usage[] =
 	"  -h, --help             show this\n"
 	"      --version          show the version\n"
 	"\n"
-	"@FD@ in COMMAND's arguments becomes the lease's descriptor with --seat=fd.\n";
+	"@FD@ in COMMAND's arguments becomes the number of the lease's fd with --seat=fd.\n";
 
 static int parse_size(struct options *options, const char *text) {
-	char end;
-	if (sscanf(text, "%5ux%5u%c", &options->width, &options->height, &end) != 2 ||
-		options->width < 1 || options->height < 1 || options->width > MAX_SIZE ||
-		options->height > MAX_SIZE) {
+	const char *rest = text;
+	if (!number_take(&rest, MAX_SIZE, &options->width) || *rest++ != 'x' ||
+		!number_take(&rest, MAX_SIZE, &options->height) || *rest != '\0' ||
+		options->width < 1 || options->height < 1) {
 		say("'%s' is not a size; write it like 1920x1080", text);
 		return -EINVAL;
 	}
@@ -75,14 +76,15 @@ static int parse_seat(struct options *options, const char *text) {
 			return 0;
 		}
 	}
-	say("There is no seat '%s'; there are auto, logind, seatd, weston-launch, fd and preload",
+	say("'%s' is not a seat; choose auto, logind, seatd, weston-launch, fd or "
+	    "preload",
 		text);
 	return -EINVAL;
 }
 
 static int parse_restart(struct options *options, const char *text) {
 	if (strcmp(text, "no") != 0 && strcmp(text, "on-failure") != 0) {
-		say("'%s' is not a time to restart; there are no and on-failure", text);
+		say("'%s' is not a value of --restart; choose no or on-failure", text);
 		return -EINVAL;
 	}
 	options->restart = strcmp(text, "on-failure") == 0;
@@ -91,11 +93,9 @@ static int parse_restart(struct options *options, const char *text) {
 
 static int parse_libseat(struct options *options, const char *text) {
 	if (strcmp(text, "0.7") != 0 && strcmp(text, "0.8") != 0 && strcmp(text, "0.9") != 0) {
-		say("'%s' is not a libseat that speaks its own dialect; there are 0.7 and 0.9",
-			text);
+		say("'%s' is not a value of --libseat; choose 0.7 or 0.9", text);
 		return -EINVAL;
 	}
-	options->knows_dialect = true;
 	options->dialect = strcmp(text, "0.9") == 0 ? SEATD_DIALECT_0_9 : SEATD_DIALECT_0_7;
 	return 0;
 }
@@ -106,9 +106,9 @@ static int add_input(struct options *options, const char *text) {
 		count++;
 	}
 	if (count == OPTIONS_MAX_INPUTS || strncmp(text, "/dev/input/", 11) != 0) {
-		say(count == OPTIONS_MAX_INPUTS ? "'%s' is one --input too many; use a wider glob"
-						: "'%s' is no input; write it like "
-						  "'/dev/input/event*'",
+		say(count == OPTIONS_MAX_INPUTS
+				? "'%s' is one --input too many; use a wider glob"
+				: "'%s' is not an input; write it like '/dev/input/event*'",
 			text);
 		return -EINVAL;
 	}

@@ -9,7 +9,7 @@
 
 #define OPTIONS_MAX_INPUTS 16
 
-/* scanout-run's own failures, apart from those of the command; as env(1) and docker have it. */
+/* Exit statuses for scanout-run's own failures, as those of env(1) and docker. */
 #define EXIT_OWN_FAILURE 125
 #define EXIT_NOT_EXECUTABLE 126
 #define EXIT_NOT_FOUND 127
@@ -17,19 +17,18 @@
 struct options {
 	const char *label;      // may be NULL
 	const char *scanout;    // may be NULL
-	unsigned width, height; // 0: whatever the output prefers
+	unsigned width, height; // 0: as the output prefers
 	uint64_t timeout_usec, linger_usec;
-	unsigned seats; // of SEAT_…; 0: as the program likes it
+	unsigned seats; // of SEAT_…; 0: by the program
 	bool restart;
-	bool knows_dialect;
-	enum seatd_dialect dialect;
+	enum seatd_dialect dialect;                 // unknown: tested on the library
 	const char *inputs[OPTIONS_MAX_INPUTS + 1]; // NULL-ended
 	char **command;                             // NULL-ended, never empty
 };
 
 /*
- * Returns 0 to go on, 1 if all is done (--help, --version), or -EINVAL after telling why. Points
- * into argv.
+ * Returns 0 to go on, 1 if there is nothing more to do (--help, --version), or -EINVAL after
+ * printing why. Points into argv.
  */
 int options_parse(struct options *options, int argc, char *argv[]);
 

@@ -1,7 +1,5 @@
-#include "output.h"
+#include "run/output.h"
 
-#include <drm.h>
-#include <drm_mode.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -11,6 +9,7 @@
 #include <sys/ioctl.h>
 
 #include "common/cleanup.h"
+#include "lib/lease_modes.h"
 
 #define EDID_BLOCK 128
 #define DESCRIPTOR_NAME 0xfc
@@ -19,43 +18,6 @@
 const char *output_name(const char *scanout_id) {
 	const char *dash = strchr(scanout_id, '-');
 	return dash ? dash + 1 : scanout_id;
-}
-
-static int get_connector(int fd, struct drm_mode_get_connector *connector) {
-	int r;
-	do {
-		r = ioctl(fd, DRM_IOCTL_MODE_GETCONNECTOR, connector);
-	} while (r < 0 && (errno == EINTR || errno == EAGAIN));
-	return r < 0 ? -errno : 0;
-}
-
-/* Room for one mode at first: with none the kernel would probe the output, which may take long. */
-static int read_modes(
-	int fd, unsigned connector, struct drm_mode_modeinfo **ret, uint32_t *ret_count) {
-	AUTO_FREE struct drm_mode_modeinfo *modes = NULL;
-	uint32_t count = 1;
-	for (;;) {
-		struct drm_mode_modeinfo *larger = reallocarray(modes, count, sizeof(*modes));
-		if (!larger) {
-			return -ENOMEM;
-		}
-		modes = larger;
-		struct drm_mode_get_connector query = {
-			.connector_id = connector,
-			.count_modes = count,
-			.modes_ptr = (uintptr_t)modes,
-		};
-		int r = get_connector(fd, &query);
-		if (r < 0) {
-			return r;
-		}
-		if (query.count_modes <= count) {
-			*ret_count = query.count_modes;
-			*ret = TAKE_PTR(modes);
-			return 0;
-		}
-		count = query.count_modes;
-	}
 }
 
 /* Mutter tells modes of the same size apart by this number, to three digits. */
@@ -84,7 +46,7 @@ int output_find_mode(int lease_fd, unsigned connector, unsigned width, unsigned 
 	uint32_t count;
 	double best = 0;
 
-	int r = read_modes(lease_fd, connector, &modes, &count);
+	int r = lease_modes_read(lease_fd, connector, &modes, &count);
 	if (r < 0) {
 		return r;
 	}
@@ -100,6 +62,16 @@ int output_find_mode(int lease_fd, unsigned connector, unsigned width, unsigned 
 		return -ENOENT;
 	}
 	*ret_refresh = best;
+	return 0;
+}
+
+int output_read_limits(int lease_fd, struct output_limits *ret) {
+	struct drm_mode_card_res card = {0};
+	if (ioctl(lease_fd, DRM_IOCTL_MODE_GETRESOURCES, &card) < 0) {
+		return -errno;
+	}
+	*ret = (struct output_limits){
+		card.min_width, card.min_height, card.max_width, card.max_height};
 	return 0;
 }
 

@@ -9,23 +9,28 @@
 
 #include "common/cleanup.h"
 #include "common/say.h"
-#include "session.h"
+#include "run/desktop.h"
+#include "run/hint.h"
+#include "run/tree.h"
 
 #define SECOND UINT64_C(1000000)
 #define MAX_BACKOFF_USEC (30 * SECOND)
 /* A command that ran this long did not fail because of how it was started. */
 #define GOOD_RUN_USEC (60 * SECOND)
-/* How long a compositor without a lease may take to end. */
+/* How long a command that was told to end may take, and what it left behind. */
 #define KILL_USEC (5 * SECOND)
 
 struct run {
 	const struct options *options;
 	sd_event *event;
-	struct link link;
+	struct scanout_client client;
 	struct session session;
 	struct child child;
+	struct tree tree;       // of the command, with all that it started
 	sigset_t mask;          // the command's
 	sd_event_source *timer; // to restart, or to kill; may be NULL
+	int status;             // of the command that has ended
+	bool is_ending;         // … and has left something behind, which is to end as well
 	uint64_t started_usec;
 	uint64_t backoff_usec;
 	bool is_stopping; // was told to end: no restart
@@ -43,7 +48,7 @@ static uint64_t now_usec(const struct run *run) {
 
 /* What is held goes back now: sd-bus closes its connections when the loop ends. */
 static int stop(struct run *run, int status) {
-	link_release(&run->link);
+	scanout_client_release(&run->client);
 	return sd_event_exit(run->event, status);
 }
 
@@ -63,8 +68,8 @@ static int explain_start(const struct run *run, int r) {
 	switch (r) {
 	case -ENOENT:
 		if (strchr(command, '/') && access(command, F_OK) == 0) {
-			say("Command '%s' is here, but not what runs it: install the program that "
-			    "its first line names, or its dynamic loader",
+			say("Command '%s' exists, but the program that runs it does not: install "
+			    "the one that its first line names, or its dynamic loader",
 				command);
 		} else {
 			say("Command '%s' is not in this image: install it, or correct its name",
@@ -78,8 +83,8 @@ static int explain_start(const struct run *run, int r) {
 		say("Command '%s' is not executable: make it so, or name another", command);
 		return EXIT_NOT_EXECUTABLE;
 	case -EPERM:
-		say("Command '%s' has file capabilities that this container lacks: start it with "
-		    "--cap-add, or type 'setcap -r' on it in the image",
+		say("Command '%s' may not be executed here; if it has file capabilities, as "
+		    "'getcap' shows, type 'setcap -r' on it in the image",
 			command);
 		return EXIT_NOT_EXECUTABLE;
 	default:
@@ -104,73 +109,106 @@ static void restart_later(struct run *run) {
 
 static int handle_restart(sd_event_source *source, uint64_t usec, void *data) {
 	struct run *run = data;
+	run->timer = sd_event_source_disable_unref(run->timer);
 	run->started_usec = now_usec(run);
-	if (session_start(&run->session, &run->child, &run->mask) < 0) {
-		restart_later(run); /* link_request() told why, or it is gone for now */
+	if (desktop_start(&run->session, &run->child, &run->mask) < 0) {
+		restart_later(run); /* scanout_client_request() told why, or it is gone for now */
 	}
 	return 0;
 }
 
+/* Again and again: one may have started another meanwhile, or hang in the kernel. */
 static int handle_kill(sd_event_source *source, uint64_t usec, void *data) {
 	struct run *run = data;
-	child_kill(&run->child, SIGKILL);
+	say("'%s' has not exited in time: killing what is left of it", run->options->command[0]);
+	(void)tree_signal(&run->tree, SIGKILL);
+	child_kill(&run->child, SIGKILL); /* which may be all that is known */
+	set_timer(run, KILL_USEC, handle_kill);
 	return 0;
 }
 
-static void handle_end(struct run *run, int status) {
+/* Nothing of the command is left. */
+static void finish_end(struct run *run) {
+	bool failed = run->status != 0 || run->was_revoked;
 	run->timer = sd_event_source_disable_unref(run->timer);
-	session_end(&run->session);
-	bool failed = status != 0 || run->was_revoked;
+	run->is_ending = false;
 	run->was_revoked = false;
 	if (failed && run->options->restart && !run->is_stopping) {
-		say("'%s' ended with status %d", run->options->command[0], status);
+		say("'%s' exited with status %d", run->options->command[0], run->status);
 		restart_later(run);
 	} else {
-		(void)stop(run, status);
+		(void)stop(run, run->status);
+	}
+}
+
+static void handle_end(struct run *run, int status) {
+	if (status != 0 && !run->was_revoked && !run->is_stopping) {
+		hint_failed(&run->session);
+	}
+	desktop_end(&run->session);
+	run->status = status;
+	run->is_ending = true;
+	if (tree_signal(&run->tree, SIGTERM) > 0) {
+		set_timer(run, KILL_USEC, handle_kill);
+	} else {
+		finish_end(run);
+	}
+}
+
+/* The last one of a tree of processes is always a child of ours. */
+static void handle_child(struct run *run) {
+	int status;
+	if (child_reap(&run->child, &status)) {
+		handle_end(run, status);
+	} else if (run->is_ending && tree_signal(&run->tree, 0) == 0) {
+		finish_end(run);
 	}
 }
 
 static int handle_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *data) {
 	struct run *run = data;
-	int number = info->ssi_signo, status;
+	int number = info->ssi_signo;
+	bool is_end = number == SIGTERM || number == SIGINT || number == SIGQUIT;
 
 	if (number == SIGCHLD) {
-		if (child_reap(&run->child, &status)) {
-			handle_end(run, status);
-		}
+		handle_child(run);
 		return 0;
 	}
-	if (number == SIGTERM || number == SIGINT || number == SIGQUIT) {
-		run->is_stopping = true;
-		if (run->child.pid == 0) {
-			return stop(run, 128 + number);
-		}
+	run->is_stopping |= is_end;
+	if (is_end && run->child.pid == 0 && !run->is_ending) {
+		return stop(run, 128 + number);
 	}
-	/* From the terminal it went to the command as well. */
+	/* From the terminal it went to the command as well, which may live on. */
 	if (info->ssi_code != SI_KERNEL) {
 		child_kill(&run->child, number);
+		if (is_end && !run->timer) {
+			set_timer(run, KILL_USEC, handle_kill);
+		}
 	}
 	return 0;
 }
 
 static void handle_revoked(void *data, const char *reason) {
 	struct run *run = data;
-	say("scanoutd has taken %s back (%s); ending the command", run->link.id, reason);
+	say("scanoutd has ended the lease on %s (%s); stopping the command", run->client.id,
+		reason);
 	run->was_revoked = true;
 	/* It may be that nobody has asked for it yet. */
-	grant_finish(&run->session.grant);
+	scanout_grant_finish(&run->session.grant);
 	if (run->session.seat) {
 		seat_pause(run->session.seat);
 	}
-	child_kill(&run->child, SIGTERM);
 	if (run->child.pid > 0) {
+		if (tree_signal(&run->tree, SIGTERM) == 0) {
+			child_kill(&run->child, SIGTERM);
+		}
 		set_timer(run, KILL_USEC, handle_kill);
 	}
 }
 
 static void handle_resized(void *data) {
 	struct run *run = data;
-	session_resize(&run->session);
+	desktop_resize(&run->session);
 }
 
 /* Compositors set their modes again when they resume: the other session has set its own. */
@@ -183,7 +221,7 @@ static void handle_paused(void *data, bool paused) {
 	}
 }
 
-static const struct link_events link_events = {
+static const struct scanout_client_events client_events = {
 	.revoked = handle_revoked,
 	.resized = handle_resized,
 	.paused = handle_paused,
@@ -199,11 +237,14 @@ static int run_init(struct run *run, const struct options *options) {
 	if (sigprocmask(SIG_BLOCK, &set, &run->mask) < 0) {
 		return -errno;
 	}
-	int r = sd_event_new(&run->event);
+	int r = tree_init(&run->tree);
+	if (r >= 0) {
+		r = sd_event_new(&run->event);
+	}
 	for (size_t i = 0; r >= 0 && i < sizeof(signals) / sizeof(signals[0]); i++) {
 		r = sd_event_add_signal(run->event, NULL, signals[i], handle_signal, run);
 	}
-	return r < 0 ? r : link_init(&run->link, run->event, &link_events, run);
+	return r < 0 ? r : scanout_client_init(&run->client, run->event, &client_events, run);
 }
 
 /* Told to end before there was anything to run. */
@@ -219,15 +260,15 @@ static int take_pending_signal(void) {
 }
 
 static int run_command(struct run *run) {
-	int r = session_open(&run->session, run->event, run->options, &run->link);
+	int r = desktop_open(&run->session, run->event, run->options, &run->client);
 	if (r == -EINTR) {
 		return take_pending_signal();
 	}
 	if (r < 0) {
-		return EXIT_OWN_FAILURE;
+		return r == -ENOEXEC ? EXIT_NOT_EXECUTABLE : EXIT_OWN_FAILURE;
 	}
 	run->started_usec = now_usec(run);
-	r = session_start(&run->session, &run->child, &run->mask);
+	r = desktop_start(&run->session, &run->child, &run->mask);
 	if (r < 0) {
 		return explain_start(run, r);
 	}
@@ -235,6 +276,7 @@ static int run_command(struct run *run) {
 	if (r < 0) {
 		say("The event loop failed: %s", strerror(-r));
 		child_kill(&run->child, SIGKILL);
+		(void)tree_signal(&run->tree, SIGKILL);
 		return EXIT_OWN_FAILURE;
 	}
 	return r;
@@ -254,8 +296,9 @@ int main(int argc, char *argv[]) {
 		return EXIT_OWN_FAILURE;
 	}
 	int status = run_command(&run);
-	session_close(&run.session);
-	link_finish(&run.link);
+	session_finish(&run.session);
+	scanout_client_finish(&run.client);
+	tree_finish(&run.tree);
 	sd_event_source_disable_unref(run.timer);
 	sd_event_unref(run.event);
 	return status;

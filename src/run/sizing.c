@@ -1,4 +1,4 @@
-#include "sizing.h"
+#include "run/sizing.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,7 +8,9 @@
 
 #include "common/cleanup.h"
 #include "common/say.h"
-#include "output.h"
+#include "run/config_file.h"
+#include "run/modeline.h"
+#include "run/output.h"
 
 /* < and & would end the text; an EDID may hold anything. */
 static void append_escaped(char *out, size_t size, const char *text) {
@@ -22,11 +24,11 @@ static void append_escaped(char *out, size_t size, const char *text) {
 	}
 }
 
-/* System-wide configuration folders are searched in order, and the user's own comes on top. */
+/* The user's own comes on top of it. */
 static int size_mutter(const struct sizing *sizing, double refresh) {
 	struct output_identity identity;
 	char product[128], serial[128], vendor[64];
-	AUTO_FREE char *text = NULL, *folder = folder_make(sizing->folder, "xdg");
+	AUTO_FREE char *text = NULL, *folder = tempdir_make(sizing->tempdir, "xdg");
 
 	output_identify(sizing->grant->id, &identity);
 	append_escaped(vendor, sizeof(vendor), identity.vendor);
@@ -48,44 +50,13 @@ static int size_mutter(const struct sizing *sizing, double refresh) {
 		text = folder ? NULL : text;
 		return -ENOMEM;
 	}
-	const char *dirs = environment_get(sizing->env, "XDG_CONFIG_DIRS");
-	AUTO_FREE char *copy = strdup(dirs && dirs[0] ? dirs : "/etc/xdg");
-	environment_set(sizing->env, "XDG_CONFIG_DIRS", "%s:%s", folder, copy ? copy : "");
-	return folder_write(sizing->folder, "xdg/monitors.xml", text);
-}
-
-/* The first of the patterns that is a file; %h is $HOME, %c the user's configuration folder. */
-static char *find_config(const struct environment *env, const char *const patterns[]) {
-	const char *home = environment_get(env, "HOME");
-	const char *config = environment_get(env, "XDG_CONFIG_HOME");
-
-	for (; *patterns; patterns++) {
-		const char *pattern = *patterns;
-		const char *base = "";
-		const char *middle = "";
-		if (strncmp(pattern, "%h", 2) == 0) {
-			base = home;
-		} else if (strncmp(pattern, "%c", 2) == 0) {
-			bool is_set = config && config[0];
-			base = is_set ? config : home;
-			middle = is_set ? "" : "/.config";
-		}
-		char *path;
-		if (!base || asprintf(&path, "%s%s%s", base, middle,
-				     pattern[0] == '%' ? pattern + 2 : pattern) < 0) {
-			continue;
-		}
-		if (access(path, R_OK) == 0) {
-			return path;
-		}
-		free(path);
-	}
-	return NULL;
+	int r = config_file_add_folder(sizing->env, folder);
+	return r < 0 ? r : tempdir_write(sizing->tempdir, "xdg/monitors.xml", text);
 }
 
 /* Points the program to a file of ours. */
 static int set_config(const struct sizing *sizing, const char *name, const char *option) {
-	AUTO_FREE char *path = folder_join(sizing->folder, name);
+	AUTO_FREE char *path = tempdir_join(sizing->tempdir, name);
 	if (!path) {
 		return -ENOMEM;
 	}
@@ -93,7 +64,7 @@ static int set_config(const struct sizing *sizing, const char *name, const char 
 	return r < 0 ? r : command_insert(sizing->command, sizing->program_index + 1, option);
 }
 
-static int size_sway(const struct sizing *sizing, double refresh) {
+static int size_sway(const struct sizing *sizing, const char *mode) {
 	static const char *const patterns[] = {"%h/.sway/config", "%c/sway/config", "%h/.i3/config",
 		"%c/i3/config", "/etc/sway/config", "/etc/i3/config", NULL};
 	AUTO_FREE char *base =
@@ -101,17 +72,15 @@ static int size_sway(const struct sizing *sizing, double refresh) {
 	AUTO_FREE char *text = NULL;
 
 	if (!base) {
-		base = find_config(sizing->env, patterns);
+		base = config_file_find(sizing->env, patterns);
 	}
-	/* What comes last counts. A size that the output does not offer can be had all the same. */
-	if (asprintf(&text, "%s%s%s\noutput %s mode %s%ux%u@%.3fHz\n", base ? "include \"" : "",
-		    base ? base : "", base ? "\"" : "", output_name(sizing->grant->id),
-		    refresh > 0 ? "" : "--custom ", sizing->width, sizing->height,
-		    refresh > 0 ? refresh : 60) < 0) {
+	/* What comes last counts. */
+	if (asprintf(&text, "%s%s%s\noutput %s %s\n", base ? "include \"" : "", base ? base : "",
+		    base ? "\"" : "", output_name(sizing->grant->id), mode) < 0) {
 		text = NULL;
 		return -ENOMEM;
 	}
-	int r = folder_write(sizing->folder, "sway.conf", text);
+	int r = tempdir_write(sizing->tempdir, "sway.conf", text);
 	return r < 0 ? r : set_config(sizing, "sway.conf", "-c");
 }
 
@@ -131,12 +100,10 @@ static int copy_file(const char *from, FILE *to) {
 	return 0;
 }
 
-static int size_weston(const struct sizing *sizing) {
-	static const char *const patterns[] = {
-		"%c/weston.ini", "%h/.config/weston.ini", "/etc/xdg/weston/weston.ini", NULL};
+static int size_weston(const struct sizing *sizing, const char *mode) {
 	AUTO_FREE char *base =
 		command_take_option(sizing->command, sizing->program_index, "-c", "--config");
-	AUTO_FREE char *path = folder_join(sizing->folder, "weston.ini");
+	AUTO_FREE char *path = tempdir_join(sizing->tempdir, "weston.ini");
 	AUTO_FREE char *option = NULL;
 
 	if (!path || asprintf(&option, "--config=%s", path) < 0) {
@@ -144,14 +111,13 @@ static int size_weston(const struct sizing *sizing) {
 		return -ENOMEM;
 	}
 	if (!base) {
-		base = find_config(sizing->env, patterns);
+		base = config_file_find(sizing->env, config_file_weston);
 	}
 	AUTO_FCLOSE FILE *f = fopen(path, "we");
 	if (!f) {
 		return -errno;
 	}
-	fprintf(f, "[output]\nname=%s\nmode=%ux%u\n\n", output_name(sizing->grant->id),
-		sizing->width, sizing->height);
+	fprintf(f, "[output]\nname=%s\nmode=%s\n\n", output_name(sizing->grant->id), mode);
 	int r = base ? copy_file(base, f) : 0;
 	if (r < 0 || fflush(f) != 0) {
 		return r < 0 ? r : -errno;
@@ -159,12 +125,13 @@ static int size_weston(const struct sizing *sizing) {
 	return command_insert(sizing->command, sizing->program_index + 1, option);
 }
 
-static int size_xorg(const struct sizing *sizing) {
-	char text[256];
+static int size_xorg(const struct sizing *sizing, const char *modeline) {
+	AUTO_FREE char *text = NULL;
 	AUTO_FREE char *own = command_take_option(
 		sizing->command, sizing->program_index, "-config", "-xf86config");
 	if (own || access("/etc/X11/xorg.conf", F_OK) == 0) {
-		say("--size is left to the xorg.conf that is there");
+		say("There is an xorg.conf already, which --size does not change; set PreferredMode "
+		    "there");
 		return own ? command_insert(sizing->command, sizing->program_index + 1, own) < 0 ||
 					       command_insert(sizing->command,
 						       sizing->program_index + 1, "-config") < 0
@@ -172,56 +139,110 @@ static int size_xorg(const struct sizing *sizing) {
 				       : 0
 			   : 0;
 	}
-	snprintf(text, sizeof(text),
-		"Section \"Monitor\"\n\tIdentifier \"%s\"\n\tOption \"PreferredMode\" \"%ux%u\"\n"
-		"EndSection\n",
-		output_name(sizing->grant->id), sizing->width, sizing->height);
-	int r = folder_write(sizing->folder, "xorg.conf", text);
+	if (asprintf(&text,
+		    "Section \"Monitor\"\n\tIdentifier \"%s\"\n%s\tOption \"PreferredMode\" "
+		    "\"%ux%u\"\nEndSection\n",
+		    output_name(sizing->grant->id), modeline, sizing->width, sizing->height) < 0) {
+		text = NULL;
+		return -ENOMEM;
+	}
+	int r = tempdir_write(sizing->tempdir, "xorg.conf", text);
 	return r < 0 ? r : set_config(sizing, "xorg.conf", "-config");
 }
 
+/* `refresh` 0: the output has no such mode, so the program is told its timings. */
 static int apply(const struct sizing *sizing, double refresh) {
+	unsigned width = sizing->width, height = sizing->height;
+	char modeline[MODELINE_SIZE], text[2 * MODELINE_SIZE] = "";
+
+	modeline_print(width, height, modeline, sizeof(modeline));
 	switch (sizing->program->sizing) {
 	case SIZING_MUTTER:
 		return size_mutter(sizing, refresh);
 	case SIZING_SWAY:
-		return size_sway(sizing, refresh);
+		if (refresh > 0) {
+			snprintf(text, sizeof(text), "mode %ux%u@%.3fHz", width, height, refresh);
+		} else {
+			snprintf(text, sizeof(text), "modeline %s", modeline);
+		}
+		return size_sway(sizing, text);
 	case SIZING_WESTON:
-		return size_weston(sizing);
+		snprintf(text, sizeof(text), "%ux%u", width, height);
+		return size_weston(sizing, refresh > 0 ? text : modeline);
 	case SIZING_XORG:
-		return size_xorg(sizing);
+		if (refresh == 0) {
+			snprintf(text, sizeof(text), "\tModeline \"%ux%u\" %s\n", width, height,
+				modeline);
+		}
+		return size_xorg(sizing, text);
 	case SIZING_NONE:
 		break;
 	}
 	return 0;
 }
 
-int sizing_apply(const struct sizing *sizing) {
+/* Told, if the card can show no such picture, whatever the program. */
+static bool is_beyond_card(const struct sizing *sizing) {
+	struct output_limits limits;
+	if (output_read_limits(sizing->grant->fd, &limits) < 0 ||
+		(sizing->width >= limits.min_width && sizing->width <= limits.max_width &&
+			sizing->height >= limits.min_height &&
+			sizing->height <= limits.max_height)) {
+		return false;
+	}
+	say("%s supports sizes from %ux%u to %ux%u; choose a --size between these",
+		sizing->grant->device, limits.min_width, limits.min_height, limits.max_width,
+		limits.max_height);
+	return true;
+}
+
+static const char *name_program(const struct sizing *sizing) {
+	return sizing->program->name ? sizing->program->name : sizing->command->words[0];
+}
+
+/* Whether there is a way to tell the program; says what to do if there is none. */
+static bool can_be_told(const struct sizing *sizing) {
 	const struct program *program = sizing->program;
-	const char *output = output_name(sizing->grant->id);
+	unsigned head = sizing->grant->index;
+	if (program->sizing == SIZING_NONE) {
+		say("The size of %s cannot be set; set the size of head %u on the host",
+			name_program(sizing), head);
+		return false;
+	}
+	if (sizing->program_index < 0 && program->sizing != SIZING_MUTTER) {
+		say("The size of %s cannot be set within a script; put it right after '--', "
+		    "or set the size of head %u on the host",
+			program->name, head);
+		return false;
+	}
+	return true;
+}
+
+int sizing_apply(const struct sizing *sizing) {
 	double refresh = 0;
 	char list[512] = "";
 
-	if (program->sizing == SIZING_NONE ||
-		(sizing->program_index < 0 && program->sizing != SIZING_MUTTER)) {
-		say("%s cannot be told --size here; only the host can size %s for it",
-			program->name ? program->name : sizing->command->words[0], output);
+	if (!can_be_told(sizing)) {
 		return 0;
 	}
 	int r = output_find_mode(sizing->grant->fd, sizing->grant->connector, sizing->width,
 		sizing->height, &refresh, list, sizeof(list));
-	if (r == -ENOENT && program->sizing != SIZING_SWAY) {
-		say("%s has no mode %ux%u for %s; choose a --size it has: %s", output,
-			sizing->width, sizing->height, program->name, list);
+	if (r < 0 && r != -ENOENT) {
+		say("Cannot read the modes of %s: %s", output_name(sizing->grant->id),
+			strerror(-r));
 		return r;
 	}
-	if (r < 0 && r != -ENOENT) {
-		say("Cannot read the modes of %s: %s", output, strerror(-r));
+	if (r == -ENOENT && is_beyond_card(sizing)) {
+		return -ERANGE;
+	}
+	if (r == -ENOENT && sizing->program->sizing == SIZING_MUTTER) {
+		say("%s accepts only sizes that %s has; choose a --size of these: %s",
+			name_program(sizing), output_name(sizing->grant->id), list);
 		return r;
 	}
 	r = apply(sizing, refresh);
 	if (r < 0) {
-		say("Cannot write the configuration for --size: %s", strerror(-r));
+		say("Cannot write the configuration for the size: %s", strerror(-r));
 	}
 	return r;
 }

@@ -1,27 +1,27 @@
 /*
- * How a program is told its size while nobody can tell the output: by its own configuration, in a
- * private folder, on top of the user's and never over it.
+ * Sets the size of a program by its own configuration, in a private directory. The user's own
+ * configuration is included and never changed.
  */
 #ifndef SCANOUT_RUN_SIZING_H
 #define SCANOUT_RUN_SIZING_H
 
-#include "command.h"
-#include "environment.h"
-#include "folder.h"
-#include "link/grant.h"
-#include "program.h"
+#include "lib/request_call.h"
+#include "run/command.h"
+#include "run/environment.h"
+#include "run/program.h"
+#include "run/tempdir.h"
 
 struct sizing {
 	const struct program *program;
-	int program_index; // in the command; -1: hidden in a script
+	int program_index; // in the command; -1: within a script
 	unsigned width, height;
-	const struct folder *folder;
-	const struct grant *grant; // with its lease
+	const struct tempdir *tempdir;
+	const struct scanout_grant *grant; // with its lease
 	struct command *command;
 	struct environment *env;
 };
 
-/* Returns negative errno after telling why. A program that takes no size only gets a warning. */
+/* Prints errors and returns negative errno. If a program has no such setting, only warns. */
 int sizing_apply(const struct sizing *sizing);
 
 #endif

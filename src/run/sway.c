@@ -1,14 +1,15 @@
-#include "sway.h"
+#include "run/sway.h"
 
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "common/cleanup.h"
 #include "common/say.h"
+#include "common/socket.h"
+#include "run/modeline.h"
 
 /* sway-ipc(7): a magic, the size of what follows, and a type; in host byte order. */
 #define MAGIC "i3-ipc"
@@ -46,29 +47,17 @@ static int handle_reply(sd_event_source *source, int fd, uint32_t revents, void 
 	return 0;
 }
 
-static int connect_to(const char *path) {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	if (strlen(path) >= sizeof(address.sun_path)) {
-		return -ENAMETOOLONG;
-	}
-	strcpy(address.sun_path, path);
-	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		return -errno;
-	}
-	return TAKE_FD(fd);
-}
-
 int sway_resize(
 	struct sway *sway, sd_event *event, const char *output, unsigned width, unsigned height) {
-	char command[128];
-	/* Custom, since sway does not know the modes that came with the new size. */
-	int size = snprintf(command, sizeof(command), "output %s mode --custom %ux%u@60Hz", output,
-		width, height);
+	char command[64 + MODELINE_SIZE], modeline[MODELINE_SIZE];
+	/* sway does not know the modes that came with the new size, and wlroots' own custom ones
+	 * are rounded to a multiple of 8, upon which sway 1.7 crashes. */
+	modeline_print(width, height, modeline, sizeof(modeline));
+	int size = snprintf(command, sizeof(command), "output %s modeline %s", output, modeline);
 	struct header header = {.magic = MAGIC, .size = size, .type = TYPE_RUN_COMMAND};
 	struct iovec parts[] = {{&header, sizeof(header)}, {command, size}};
 
-	AUTO_CLOSE int fd = connect_to(sway->path);
+	AUTO_CLOSE int fd = socket_connect(sway->path);
 	if (fd < 0) {
 		return fd;
 	}

@@ -1,16 +1,17 @@
-#include "driver.h"
+#include "seat/driver.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "common/cleanup.h"
+#include "seat/bridge.h"
 
 /* Return values of RequestName, ReleaseName and StartServiceByName, from the D-Bus spec. */
 #define START_REPLY_ALREADY_RUNNING 2
 #define RELEASE_NAME_NON_EXISTENT 2
 
-/* Who has a name: its unique name, or NULL. A client sees only itself. */
+/* The unique name of a name's owner, or NULL. A client sees only itself. */
 static const char *name_owner(const struct bus_client *client, const char *name) {
 	if (strcmp(name, BUS_DRIVER_NAME) == 0) {
 		return BUS_DRIVER_NAME;
@@ -36,18 +37,6 @@ static int refuse_no_service(sd_bus_message *message, const char *name) {
 	return refuse(message, SD_BUS_ERROR_SERVICE_UNKNOWN, "This bus has no such service", name);
 }
 
-static int send_name_acquired(struct bus_client *client) {
-	AUTO_MESSAGE sd_bus_message *signal = NULL;
-	int r = sd_bus_message_new_signal(
-		client->link, &signal, BUS_DRIVER_PATH, BUS_DRIVER_NAME, "NameAcquired");
-	if (r < 0 || (r = sd_bus_message_set_sender(signal, BUS_DRIVER_NAME)) < 0 ||
-		(r = sd_bus_message_set_destination(signal, client->unique)) < 0 ||
-		(r = sd_bus_message_append(signal, "s", client->unique)) < 0) {
-		return r;
-	}
-	return bus_client_send(client, signal);
-}
-
 static int method_hello(sd_bus_message *message, void *data, sd_bus_error *error) {
 	struct bus_client *client = data;
 	if (client->said_hello) {
@@ -55,8 +44,8 @@ static int method_hello(sd_bus_message *message, void *data, sd_bus_error *error
 			message, SD_BUS_ERROR_FAILED, "Already handled a Hello message");
 	}
 	client->said_hello = true;
-	int r = sd_bus_reply_method_return(message, "s", client->unique);
-	return r < 0 ? r : send_name_acquired(client);
+	return client->bridge ? bridge_hello(client->bridge, message)
+			      : bus_client_answer_hello(client, message);
 }
 
 /* Every client gets every signal of the one service, which is what it asks for anyway. */
@@ -130,8 +119,10 @@ static int method_release_name(sd_bus_message *message, void *data, sd_bus_error
 
 static int method_get_id(sd_bus_message *message, void *data, sd_bus_error *error) {
 	const struct bus_client *client = data;
-	char id[SD_ID128_STRING_MAX];
-	return sd_bus_reply_method_return(message, "s", sd_id128_to_string(client->bus->id, id));
+	char text[SD_ID128_STRING_MAX];
+	sd_id128_t id;
+	int r = sd_bus_get_bus_id(client->link, &id);
+	return r < 0 ? r : sd_bus_reply_method_return(message, "s", sd_id128_to_string(id, text));
 }
 
 /* The service answers from this process, a client from its own. */
@@ -218,10 +209,46 @@ int driver_attach(struct bus_client *client) {
 		client->link, NULL, BUS_DRIVER_PATH, BUS_DRIVER_NAME, driver_vtable, client);
 }
 
+/* What is asked about the service's name, it is not for another bus to answer. */
+static bool asks_about_service(const struct bus_client *client, sd_bus_message *message) {
+	static const char *const members[] = {"GetNameOwner", "NameHasOwner", "ListQueuedOwners",
+		"StartServiceByName", "GetConnectionUnixUser", "GetConnectionUnixProcessID",
+		"GetConnectionCredentials"};
+	const char *name;
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++) {
+		if (sd_bus_message_is_method_call(message, BUS_DRIVER_NAME, members[i]) <= 0) {
+			continue;
+		}
+		bool is_own = sd_bus_message_read(message, "s", &name) > 0 &&
+			      (strcmp(name, client->bus->service->name) == 0 ||
+				      strcmp(name, BUS_SERVICE_UNIQUE) == 0);
+		(void)sd_bus_message_rewind(message, 1);
+		return is_own;
+	}
+	return false;
+}
+
+/* Whether this message, of a client with a bus behind it, is not for that. */
+static bool is_for_service(const struct bus_client *client, sd_bus_message *message) {
+	const char *destination = sd_bus_message_get_destination(message);
+	if (sd_bus_message_is_method_call(message, NULL, NULL) <= 0) {
+		return false;
+	}
+	if (!destination || strcmp(destination, BUS_DRIVER_NAME) == 0) {
+		return sd_bus_message_is_method_call(message, BUS_DRIVER_NAME, "Hello") > 0 ||
+		       asks_about_service(client, message);
+	}
+	return strcmp(destination, client->bus->service->name) == 0 ||
+	       strcmp(destination, BUS_SERVICE_UNIQUE) == 0;
+}
+
 /* As dbus-daemon has it: no destination means the bus itself. */
 int driver_route(struct bus_client *client, sd_bus_message *message) {
 	if (sd_bus_message_is_signal(message, "org.freedesktop.DBus.Local", NULL) > 0) {
 		return 0;
+	}
+	if (client->bridge && client->said_hello && !is_for_service(client, message)) {
+		return bridge_forward(client->bridge, message);
 	}
 	if (!sd_bus_message_is_method_call(message, NULL, NULL)) {
 		return 1; /* there is nobody here to get signals or replies from a client */

@@ -2,14 +2,14 @@
 #ifndef SCANOUT_SEAT_DRIVER_H
 #define SCANOUT_SEAT_DRIVER_H
 
-#include "bus.h"
+#include "seat/bus_client.h"
 
 /* Adds the driver's object to a client's connection. */
 int driver_attach(struct bus_client *client);
 
 /*
- * Decides about a message before any object sees it: 0 to let it pass, 1 if it was answered or
- * swallowed, negative errno if the client cannot be answered.
+ * Filters a message before any object handles it. Returns 0 to let it pass, 1 if it was answered or
+ * dropped, negative errno if the client cannot be answered.
  */
 int driver_route(struct bus_client *client, sd_bus_message *message);
 

@@ -1,4 +1,4 @@
-#include "login1.h"
+#include "seat/login1.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,18 +11,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
-
-int login1_add_object(struct login1_client *client, const char *const *paths, const char *interface,
-	const sd_bus_vtable *vtable) {
-	for (; *paths; paths++) {
-		int r = sd_bus_add_object_vtable(
-			client->bus->link, NULL, *paths, interface, vtable, client);
-		if (r < 0) {
-			return r;
-		}
-	}
-	return 0;
-}
+#include "seat/login1_objects.h"
 
 static int send_active(struct login1_client *client) {
 	AUTO_MESSAGE sd_bus_message *signal = NULL;
@@ -78,13 +67,6 @@ static const struct seat_client_impl client_impl = {
 	.resume = client_resume,
 };
 
-void login1_drop_control(struct login1_client *client) {
-	if (client->login1->controller == client) {
-		client->login1->controller = NULL;
-		seat_close_card(&client->base);
-	}
-}
-
 static int find_user(struct login1_client *client) {
 	socklen_t size = sizeof(client->peer);
 	int fd = sd_bus_get_fd(client->bus->link);
@@ -103,6 +85,10 @@ static int find_user(struct login1_client *client) {
 }
 
 static int service_connect(void *data, struct bus_client *bus) {
+	const struct login1 *login1 = data;
+	if (!seat_admits(login1->seat, sd_bus_get_fd(bus->link))) {
+		return -EACCES;
+	}
 	struct login1_client *client = calloc(1, sizeof(*client));
 	if (!client) {
 		return -ENOMEM;
@@ -133,6 +119,7 @@ static void service_disconnect(void *data, struct bus_client *bus) {
 
 static const struct bus_service service = {
 	.name = LOGIN1_NAME,
+	.path = LOGIN1_PATH,
 	.connect = service_connect,
 	.disconnect = service_disconnect,
 };

@@ -5,8 +5,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
-#include "login1.h"
-#include "login1_member.h"
+#include "seat/login1_objects.h"
 
 #define ERROR_NO_SESSION LOGIN1_NAME ".NoSuchSession"
 #define ERROR_NO_SEAT LOGIN1_NAME ".NoSuchSeat"
@@ -31,7 +30,7 @@ static int method_get_session(sd_bus_message *message, void *data, sd_bus_error 
 	return sd_bus_reply_method_return(message, "o", client->login1->session_path);
 }
 
-/* Whoever asks here is in the one session there is. */
+/* Every caller here is in the only session. */
 static int method_get_session_by_pid(sd_bus_message *message, void *data, sd_bus_error *error) {
 	const struct login1_client *client = data;
 	return sd_bus_reply_method_return(message, "o", client->login1->session_path);

@@ -1,6 +1,23 @@
-#include "login1_member.h"
+#include "seat/login1_member.h"
 
-#include "login1.h"
+int login1_add_object(struct login1_client *client, const char *const *paths, const char *interface,
+	const sd_bus_vtable *vtable) {
+	for (; *paths; paths++) {
+		int r = sd_bus_add_object_vtable(
+			client->bus->link, NULL, *paths, interface, vtable, client);
+		if (r < 0) {
+			return r;
+		}
+	}
+	return 0;
+}
+
+void login1_drop_control(struct login1_client *client) {
+	if (client->login1->controller == client) {
+		client->login1->controller = NULL;
+		seat_close_card(&client->base);
+	}
+}
 
 int login1_accept(sd_bus_message *message, void *data, sd_bus_error *error) {
 	return sd_bus_reply_method_return(message, NULL);

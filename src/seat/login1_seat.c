@@ -1,6 +1,5 @@
 /* The Seat and User objects: what little there is to know about them. */
-#include "login1.h"
-#include "login1_member.h"
+#include "seat/login1_objects.h"
 
 static int get_id(sd_bus *link, const char *path, const char *interface, const char *property,
 	sd_bus_message *reply, void *data, sd_bus_error *error) {

@@ -5,8 +5,7 @@
 #include <sys/sysmacros.h>
 
 #include "common/cleanup.h"
-#include "login1.h"
-#include "login1_member.h"
+#include "seat/login1_objects.h"
 
 #define ERROR_NOT_IN_CONTROL LOGIN1_NAME ".NotInControl"
 #define ERROR_DEVICE_IS_TAKEN LOGIN1_NAME ".DeviceIsTaken"
@@ -54,12 +53,19 @@ static int method_release_control(sd_bus_message *message, void *data, sd_bus_er
 	return sd_bus_reply_method_return(message, NULL);
 }
 
-/* Every refusal is the one that compositors expect of a device they cannot have. */
-static int refuse_device(sd_bus_message *message, int error) {
+/*
+ * Every refusal is the one that compositors expect of a device they cannot have: EBUSY while
+ * somebody else has it, which KWin tries again upon, and DeviceIsTaken only for one that the client
+ * has.
+ */
+static int refuse_device(sd_bus_message *message, const struct login1_client *client, int error) {
 	switch (error) {
 	case -EBUSY:
-		return sd_bus_reply_method_errorf(
-			message, ERROR_DEVICE_IS_TAKEN, "Device is already taken");
+		return seat_client_has_card(&client->base)
+			       ? sd_bus_reply_method_errorf(
+					 message, ERROR_DEVICE_IS_TAKEN, "Device is already taken")
+			       : sd_bus_reply_method_errnof(
+					 message, EBUSY, "Somebody else has the device");
 	case -EACCES:
 	case -ENOENT:
 		return sd_bus_reply_method_errnof(
@@ -82,7 +88,7 @@ static int method_take_device(sd_bus_message *message, void *data, sd_bus_error 
 	}
 	AUTO_CLOSE int fd = seat_open_devnum(&client->base, major, minor);
 	if (fd < 0) {
-		return refuse_device(message, fd);
+		return refuse_device(message, client, fd);
 	}
 	return sd_bus_reply_method_return(message, "hb", fd, (int)!client->base.seat->active);
 }
@@ -153,7 +159,7 @@ static int method_set_brightness(sd_bus_message *message, void *data, sd_bus_err
 	return sd_bus_reply_method_errnof(message, ENODEV, "This session has no backlight");
 }
 
-/* Lock and Unlock are requests to whoever draws the session: pass them on to all its clients. */
+/* Lock and Unlock are requests to the program that draws the session: pass them to all clients. */
 static int method_lock(sd_bus_message *message, void *data, sd_bus_error *error) {
 	struct login1_client *client = data;
 	const char *member = sd_bus_message_get_member(message);

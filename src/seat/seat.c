@@ -1,4 +1,4 @@
-#include "seat.h"
+#include "seat/seat.h"
 
 #include <assert.h>
 #include <ctype.h>
@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <syslog.h>
@@ -126,6 +127,18 @@ static void log_refusal(struct seat *seat, const char *format, ...) {
 	va_end(args);
 	seat->lender->log(seat->lender_data, LOG_INFO, text);
 	errno = saved;
+}
+
+bool seat_admits(struct seat *seat, int client_fd) {
+	struct ucred peer = {0};
+	socklen_t size = sizeof(peer);
+	if (!seat->lender->admits || seat->lender->admits(seat->lender_data, client_fd)) {
+		return true;
+	}
+	(void)getsockopt(client_fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
+	log_refusal(seat, "Turned away process %d of user %u: it is not of this command",
+		(int)peer.pid, (unsigned)peer.uid);
+	return false;
 }
 
 /* A client may be finished by its own pause or resume, but not its neighbour. */

@@ -1,4 +1,4 @@
-#include "seatd.h"
+#include "seat/seatd.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -93,7 +93,7 @@ static void client_enable(struct seatd_client *client) {
 	send_empty(client, SERVER_ENABLE_SEAT);
 }
 
-/* The seat goes to whoever has waited longest. */
+/* The seat goes to the client that has waited longest. */
 static void seatd_next(struct seatd *seatd) {
 	struct seatd_client *client;
 	if (seatd->active || !seatd->seat->active) {
@@ -131,7 +131,7 @@ static void client_destroy(struct seatd_client *client) {
 
 static void client_pause(struct seat_client *base) {
 	struct seatd_client *client = (struct seatd_client *)base;
-	if (client->state == CLIENT_ENABLED) {
+	if (client->state == CLIENT_ENABLED && client->seatd->dialect != SEATD_DIALECT_UNKNOWN) {
 		client->state = CLIENT_DISABLING;
 		send_empty(client, SERVER_DISABLE_SEAT);
 	}
@@ -235,7 +235,7 @@ static int handle_disable_seat(struct seatd_client *client) {
 	if (was_asked) {
 		client->state = CLIENT_WAITING;
 	}
-	if (client->seatd->dialect == SEATD_DIALECT_0_9) {
+	if (client->seatd->dialect != SEATD_DIALECT_0_7) {
 		send_empty(client, SERVER_SEAT_DISABLED);
 	}
 	if (was_asked && client->base.seat->active) {
@@ -249,7 +249,7 @@ static int handle_switch_session(struct seatd_client *client, size_t size) {
 	if (size != sizeof(int32_t)) {
 		return -EPROTO;
 	}
-	if (client->seatd->dialect == SEATD_DIALECT_0_9) {
+	if (client->seatd->dialect != SEATD_DIALECT_0_7) {
 		send_empty(client, SERVER_SESSION_SWITCHED);
 	}
 	return 0;
@@ -330,6 +330,9 @@ static int handle_input(sd_event_source *source, int fd, uint32_t revents, void 
 int seatd_adopt(struct seatd *seatd, int fd) {
 	struct seatd_client *client = calloc(1, sizeof(*client));
 	int r = client && seatd->n_clients < MAX_CLIENTS ? 0 : -ENOBUFS;
+	if (r == 0 && !seat_admits(seatd->seat, fd)) {
+		r = -EACCES;
+	}
 	if (r == 0) {
 		r = sd_event_add_io(
 			seatd->event, &client->source, fd, EPOLLIN, handle_input, client);

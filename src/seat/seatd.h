@@ -5,13 +5,15 @@
 #include <stdbool.h>
 #include <sys/queue.h>
 
-#include "seat.h"
+#include "seat/seat.h"
 
 /*
- * The protocol carries no version. libseat 0.7 and 0.8 die of a reply to DISABLE_SEAT and
- * SWITCH_SESSION, later ones wait for it for ever.
+ * The protocol has no version number. libseat 0.7 and 0.8 crash on a reply to DISABLE_SEAT and
+ * SWITCH_SESSION; later versions wait for that reply for ever. A client that may be either is not
+ * notified of a pause, which avoids both.
  */
 enum seatd_dialect {
+	SEATD_DIALECT_UNKNOWN,
 	SEATD_DIALECT_0_9, // and later
 	SEATD_DIALECT_0_7, // and 0.8
 };
@@ -25,17 +27,17 @@ struct seatd {
 	sd_event *event;
 	enum seatd_dialect dialect;
 	sd_event_source *listener;    // may be NULL
-	struct seatd_client *active;  // who is told that the seat is its own; may be NULL
-	struct seatd_clients clients; // seatd_client.link, in the order they came
+	struct seatd_client *active;  // the client that has the seat; may be NULL
+	struct seatd_clients clients; // seatd_client.link, in the order of their connections
 	unsigned n_clients;
 };
 
 int seatd_create(
 	struct seatd **ret, sd_event *event, struct seat *seat, enum seatd_dialect dialect);
-/* Drops all clients. Accepts NULL. */
+/* Disconnects all clients. Accepts NULL. */
 void seatd_destroy(struct seatd *seatd);
 
-/* Drops every client there is; new ones may come. */
+/* Disconnects all clients; new ones may connect. */
 void seatd_hang_up(struct seatd *seatd);
 
 /* Serves a listening socket. Takes fd over on success. */

@@ -1,4 +1,4 @@
-#include "weston_launch.h"
+#include "seat/weston_launch.h"
 
 #include <errno.h>
 #include <stdint.h>
@@ -60,7 +60,7 @@ static int handle_open(struct weston_launch *launch, const char *path, size_t si
 	if (size < 2 || path[size - 1] != '\0' || strlen(path) != size - 1) {
 		return -EPROTO;
 	}
-	/* The protocol cannot say that a device is closed: who asks again has let go. A socket
+	/* The protocol cannot say that a device is closed: a second request implies it. A socket
 	 * that a shell hands from one weston to the next shows it in no other way. */
 	if (strcmp(path, launch->base.seat->card) == 0) {
 		seat_close_card(&launch->base);

@@ -2,17 +2,17 @@
 #ifndef SCANOUT_SEAT_WESTON_LAUNCH_H
 #define SCANOUT_SEAT_WESTON_LAUNCH_H
 
-#include "seat.h"
+#include "seat/seat.h"
 
 struct weston_launch {
 	struct seat_client base;
-	sd_event_source *source; // owns fd; NULL once the other end is gone
+	sd_event_source *source; // owns fd; NULL once the other end is closed
 	int fd;
 };
 
 /*
- * Serves the returned client_fd's peer. The caller passes client_fd to the compositor, by number
- * in $WESTON_LAUNCHER_SOCK, and closes its own copy.
+ * Makes a socket pair, serves one end and returns the other. The caller passes that to the
+ * compositor, with its number in $WESTON_LAUNCHER_SOCK, and closes its own copy.
  */
 int weston_launch_create(
 	struct weston_launch **ret, sd_event *event, struct seat *seat, int *ret_client_fd);

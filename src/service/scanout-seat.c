@@ -4,20 +4,24 @@
  */
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
 
 #include "common/say.h"
-#include "service.h"
-#include "tenants.h"
+#include "door/door.h"
+#include "service/service.h"
 
 #define EXIT_USAGE 64
 #define IDLE_MSEC 30000
+/* As scanoutd takes labels. */
+#define LABEL_LENGTH 12
+#define LABEL_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._:-"
 
 static const char usage[] =
-	"Usage: scanout-seat [--seats FOLDER] [--idle MILLISECONDS] ID|" PLACE_ANY "CARD\n\n"
+	"Usage: scanout-seat [--seats FOLDER] [--idle MILLISECONDS] ID|" SEAT_DIR_ANY "CARD\n\n"
 	"Serves the seat of a scanout on the sockets that systemd passes.\n"
 	"More: man scanout-seat\n";
 
@@ -27,13 +31,13 @@ static int parse(int argc, char *argv[], struct service_options *options, int *r
 		SEATS = 256,
 		IDLE,
 		LABEL,
-		TENANT,
+		INSTANCE,
 		VERSION
 	};
-	/* The label and the tenant are what it starts itself with. */
+	/* The label and the instance are what it starts itself with. */
 	static const struct option long_options[] = {{"seats", required_argument, NULL, SEATS},
 		{"idle", required_argument, NULL, IDLE}, {"label", required_argument, NULL, LABEL},
-		{"tenant", required_argument, NULL, TENANT},
+		{"instance", required_argument, NULL, INSTANCE},
 		{"version", no_argument, NULL, VERSION}, {"help", no_argument, NULL, 'h'}, {0}};
 	int option;
 	*ret_status = EXIT_SUCCESS;
@@ -48,8 +52,8 @@ static int parse(int argc, char *argv[], struct service_options *options, int *r
 		case LABEL:
 			options->label = optarg[0] != '\0' ? optarg : NULL;
 			break;
-		case TENANT:
-			options->tenant_fd = atoi(optarg);
+		case INSTANCE:
+			options->instance_fd = atoi(optarg);
 			break;
 		case VERSION:
 			printf("scanout-seat %s\n", SCANOUTD_VERSION);
@@ -71,23 +75,6 @@ static int parse(int argc, char *argv[], struct service_options *options, int *r
 	return 0;
 }
 
-static int prepare_event(sd_event **ret) {
-	static const int signals[] = {SIGTERM, SIGINT};
-	sigset_t set;
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
-		sigaddset(&set, signals[i]);
-	}
-	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0) {
-		return -errno;
-	}
-	int r = sd_event_new(ret);
-	for (size_t i = 0; r >= 0 && i < sizeof(signals) / sizeof(signals[0]); i++) {
-		r = sd_event_add_signal(*ret, NULL, signals[i], NULL, NULL);
-	}
-	return r < 0 ? r : sd_event_set_watchdog(*ret, 1);
-}
-
 static int run_service(sd_event *event, const struct service_options *options) {
 	struct service service;
 	int r = service_open(&service, event, options);
@@ -98,28 +85,60 @@ static int run_service(sd_event *event, const struct service_options *options) {
 	return r;
 }
 
-static int run_tenants(sd_event *event, const struct service_options *options) {
-	struct tenants tenants;
-	int r = tenants_open(&tenants, event, options);
+static void become_instance(void *data, const struct container *container, int fd) {
+	const struct service_options *options = data;
+	char number[16], idle[24], label[LABEL_LENGTH + 1];
+	snprintf(number, sizeof(number), "--instance=%d", fd);
+	snprintf(idle, sizeof(idle), "--idle=%u", (unsigned)(options->idle_usec / 1000));
+	snprintf(label, sizeof(label), "%.*s", LABEL_LENGTH, container->id);
+	if (label[strspn(label, LABEL_CHARACTERS)] != '\0') {
+		label[0] = '\0';
+	}
+	const char *const argv[] = {"scanout-seat", "--seats", options->seats, "--label", label,
+		idle, number, options->id, NULL};
+	execv("/proc/self/exe", (char *const *)argv);
+}
+
+static int serve_sockets(struct door *door) {
+	int n = sd_listen_fds(1);
+	if (n <= 0) {
+		say("No socket was passed; start scanout-seat-any@CARD.socket instead");
+		return n < 0 ? n : -ENOTCONN;
+	}
+	int r = 0;
+	for (int i = 0; i < n && r >= 0; i++) {
+		r = door_serve(door, SD_LISTEN_FDS_START + i);
+	}
+	return r;
+}
+
+static int run_door(sd_event *event, struct service_options *options) {
+	struct door_options door_options = {
+		.become = become_instance, .data = options, .idle_usec = options->idle_usec};
+	struct door door;
+	int r = door_open(&door, event, &door_options);
+	if (r >= 0) {
+		r = serve_sockets(&door);
+	}
 	if (r >= 0) {
 		r = sd_event_loop(event);
 	}
-	tenants_close(&tenants);
+	door_close(&door);
 	return r;
 }
 
 int main(int argc, char *argv[]) {
 	struct service_options options = {
-		.seats = PLACE_ROOT, .idle_usec = IDLE_MSEC * UINT64_C(1000), .tenant_fd = -1};
+		.seats = SEAT_DIR_ROOT, .idle_usec = IDLE_MSEC * UINT64_C(1000), .instance_fd = -1};
 	sd_event *event = NULL;
 	int status;
 	if (parse(argc, argv, &options, &status) != 0) {
 		return status;
 	}
-	int r = prepare_event(&event);
+	int r = door_new_event(&event);
 	if (r >= 0) {
-		bool dispatches = place_is_any(options.id) && options.tenant_fd < 0;
-		r = dispatches ? run_tenants(event, &options) : run_service(event, &options);
+		bool is_door = seat_dir_is_any(options.id) && options.instance_fd < 0;
+		r = is_door ? run_door(event, &options) : run_service(event, &options);
 	}
 	sd_event_unref(event);
 	if (r < 0) {

@@ -1,4 +1,4 @@
-#include "service.h"
+#include "service/service.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -11,6 +11,7 @@
 #include "common/cleanup.h"
 #include "common/say.h"
 #include "common/socket.h"
+#include "lib/lease_modes.h"
 
 #define SECOND UINT64_C(1000000)
 /* A scanout that a compositor gave up a moment ago is still being blanked; compositors wait for
@@ -19,36 +20,48 @@
 /* For clients to see that the seat is not theirs any more, before their connection ends. */
 #define REVOKED_USEC SECOND
 
+/* Only the container's own library can tell its compositor, which may not have that. */
+static void note_size(struct service *service, const struct scanout_grant *grant) {
+	service->spare_message = (struct spare_message){0};
+	if (grant->width != 0 && lease_modes_prefer_none(grant->fd, grant->connector)) {
+		say("The host has not sized head %u; without the device 'software' most "
+		    "compositors choose its largest mode. Set its size on the host",
+			grant->index);
+		service->spare_message = (struct spare_message){grant->width, grant->height};
+	}
+}
+
 /* For the container that has connected: scanoutd finds out which that is. */
 static int take_lease(void *data, int client_fd) {
 	struct service *service = data;
 	const struct service_options *options = service->options;
-	bool any = place_is_any(options->id);
-	struct wish wish = {
+	bool any = seat_dir_is_any(options->id);
+	struct scanout_request request = {
 		.scanout = any ? NULL : options->id,
-		.device = any ? service->place.card : NULL,
+		.device = any ? service->dir.card : NULL,
 		.label = options->label,
 		.timeout_usec = REQUEST_USEC,
 		.spare = true,
 		.for_fd = client_fd,
 	};
-	struct grant grant;
+	struct scanout_grant grant;
 
-	int r = link_request(&service->link, &wish, &grant);
+	int r = scanout_client_request(&service->client, &request, &grant);
 	if (r < 0) {
 		return r;
 	}
-	if (makedev(grant.major, grant.minor) != service->place.devnum) {
+	if (makedev(grant.major, grant.minor) != service->dir.devnum) {
 		say("Got a scanout of '%s', but the container was given '%s'", grant.device,
-			service->place.card);
-		grant_finish(&grant);
-		link_release(&service->link);
+			service->dir.card);
+		scanout_grant_finish(&grant);
+		scanout_client_release(&service->client);
 		return -ENODEV;
 	}
+	note_size(service, &grant);
 	int fd = TAKE_FD(grant.fd);
 	cleanup_close(&service->spare_fd);
 	service->spare_fd = TAKE_FD(grant.spare_fd);
-	grant_finish(&grant);
+	scanout_grant_finish(&grant);
 	return fd;
 }
 
@@ -56,14 +69,14 @@ static void drop_lease(void *data) {
 	struct service *service = data;
 	cleanup_close(&service->spare_fd);
 	service->spare_fd = -1;
-	link_release(&service->link);
+	scanout_client_release(&service->client);
 }
 
-/* An empty lease for whoever asks; without one the connection just ends. */
+/* Sends an empty lease to a client; without one, only closes the connection. */
 static void send_spare(const struct service *service, int client_fd) {
 	AUTO_CLOSE int client = client_fd;
-	char byte = 0;
-	struct iovec part = {.iov_base = &byte, .iov_len = sizeof(byte)};
+	struct spare_message message = service->spare_message;
+	struct iovec part = {.iov_base = &message, .iov_len = sizeof(message)};
 	if (client >= 0 && service->spare_fd >= 0) {
 		socket_send(client, &part, 1, service->spare_fd);
 	}
@@ -102,51 +115,41 @@ static void set_timer(struct service *service, uint64_t usec, sd_event_time_hand
 /* Compositors end when their seat's connection does, and the next one starts this anew. */
 static void handle_revoked(void *data, const char *reason) {
 	struct service *service = data;
-	say("scanoutd has taken %s back (%s)", service->link.id, reason);
+	say("scanoutd has ended the lease on %s (%s)", service->client.id, reason);
 	seat_pause(service->seat);
 	set_timer(service, REVOKED_USEC, handle_revoked_timer);
 }
 
-/* The seatd protocol carries no version, and a pause that suits one libseat kills the other. */
 static void handle_resized(void *data) {
 	struct service *service = data;
-	if (!service->seatd->active) {
-		(void)seat_blink(service->seat);
-	}
+	(void)seat_blink(service->seat);
 }
 
 /* Compositors set their modes again when they resume: the other session has set its own. */
 static void handle_paused(void *data, bool paused) {
 	struct service *service = data;
-	if (!service->seatd->active && paused) {
+	if (paused) {
 		seat_pause(service->seat);
-	} else if (!service->seatd->active) {
+	} else {
 		seat_resume(service->seat);
 	}
 }
 
-static const struct link_events link_events = {
+static const struct scanout_client_events client_events = {
 	.revoked = handle_revoked,
 	.resized = handle_resized,
 	.paused = handle_paused,
 };
 
-/* A tenant does not end by itself: a connection may be on its way. It tells how many have come. */
-static void tell_idle(const struct service *service) {
-	int fd = sd_event_source_get_io_fd(service->tenant);
-	(void)send(
-		fd, &service->n_received, sizeof(service->n_received), MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-/* Who connects while this ends is kept by the socket for the next start. */
+/* The socket keeps connections that arrive during the exit for the next start. */
 static int handle_idle_timer(sd_event_source *source, uint64_t usec, void *data) {
 	struct service *service = data;
 	bool is_idle = LIST_EMPTY(&service->seat->clients);
 	if (is_idle && service->was_idle) {
-		if (!service->tenant) {
+		if (!service->hatch.source) {
 			return sd_event_exit(service->event, 0);
 		}
-		tell_idle(service);
+		hatch_tell_idle(&service->hatch);
 	}
 	service->was_idle = is_idle;
 	set_timer(service, service->options->idle_usec / 2, handle_idle_timer);
@@ -171,9 +174,9 @@ static void read_name(int fd, char *name, size_t size) {
 static void adopt(struct service *service, int fd) {
 	char name[NAME_SIZE];
 	read_name(fd, name, sizeof(name));
-	if (strcmp(name, PLACE_LOGIN1) == 0) {
+	if (strcmp(name, SEAT_DIR_LOGIN1) == 0) {
 		(void)bus_adopt(service->login1->bus, fd);
-	} else if (strcmp(name, PLACE_SEATD) == 0) {
+	} else if (strcmp(name, SEAT_DIR_SEATD) == 0) {
 		(void)seatd_adopt(service->seatd, fd);
 	} else {
 		send_spare(service, fd);
@@ -186,11 +189,11 @@ static int serve_socket(struct service *service, int fd) {
 	int r;
 
 	read_name(fd, name, sizeof(name));
-	if (strcmp(name, PLACE_LOGIN1) == 0) {
+	if (strcmp(name, SEAT_DIR_LOGIN1) == 0) {
 		r = bus_listen(service->login1->bus, fd);
-	} else if (strcmp(name, PLACE_SEATD) == 0) {
+	} else if (strcmp(name, SEAT_DIR_SEATD) == 0) {
 		r = seatd_listen(service->seatd, fd);
-	} else if (strcmp(name, PLACE_SPARE) == 0) {
+	} else if (strcmp(name, SEAT_DIR_SPARE) == 0) {
 		r = socket_serve(service->event, &service->spare, fd, handle_spare, service);
 	} else {
 		say("Do not know what to serve on socket '%s'", name);
@@ -214,57 +217,52 @@ static int serve_sockets(struct service *service) {
 	return 0;
 }
 
-static int handle_tenant(sd_event_source *source, int fd, uint32_t revents, void *data) {
+static void handle_received(void *data, int client, int pidfd) {
 	struct service *service = data;
-	int client;
-	int r = socket_receive(fd, &client);
-	if (r == -EAGAIN) {
-		return 0;
-	}
-	if (r < 0) { /* no more will come: it ends when those that are here are gone */
-		service->tenant = sd_event_source_disable_unref(service->tenant);
-		service->was_idle = true;
-		return handle_idle_timer(NULL, 0, service);
-	}
-	service->n_received++;
+	close(pidfd); // scanoutd looks itself whose connection it is
 	service->was_idle = false;
 	adopt(service, client);
-	return 0;
 }
 
-static int serve_tenant(struct service *service) {
-	int fd = service->options->tenant_fd;
-	int r = sd_event_add_io(
-		service->event, &service->tenant, fd, EPOLLIN, handle_tenant, service);
-	return r < 0 ? r : sd_event_source_set_io_fd_own(service->tenant, 1);
+static void handle_closed(void *data) {
+	struct service *service = data;
+	service->was_idle = true;
+	(void)handle_idle_timer(NULL, 0, service);
+}
+
+static int serve_instance(struct service *service) {
+	service->hatch = (struct hatch){
+		.received = handle_received, .closed = handle_closed, .data = service};
+	return hatch_open(&service->hatch, service->event, service->options->instance_fd);
 }
 
 int service_open(struct service *service, sd_event *event, const struct service_options *options) {
 	*service = (struct service){.options = options, .event = event, .spare_fd = -1};
-	int r = place_init(&service->place, options->seats, options->id);
+	int r = seat_dir_init(&service->dir, options->seats, options->id);
 	if (r < 0) {
 		say("'%s' is not the id of a scanout; try: scanoutctl list", options->id);
 		return r;
 	}
-	r = place_read(&service->place, options->id);
+	r = seat_dir_read(&service->dir, options->id);
 	if (r < 0) {
-		say("There is no card '%s' for %s; try: scanoutctl cdi", service->place.card,
+		say("There is no card '%s' for %s; try: scanoutctl cdi", service->dir.card,
 			options->id);
 		return r;
 	}
 	struct seat_options seat_options = {
-		.session = service->place.session,
-		.name = PLACE_SEAT,
-		.card = service->place.card,
-		.devnum = service->place.devnum,
+		.session = service->dir.session,
+		.name = SEAT_DIR_SEAT,
+		.card = service->dir.card,
+		.devnum = service->dir.devnum,
 	};
-	if ((r = link_init(&service->link, event, &link_events, service)) < 0 ||
+	if ((r = scanout_client_init(&service->client, event, &client_events, service)) < 0 ||
 		(r = seat_create(&service->seat, event, &seat_options, &lender, service)) < 0 ||
 		(r = login1_create(&service->login1, event, service->seat)) < 0 ||
-		(r = seatd_create(&service->seatd, event, service->seat, SEATD_DIALECT_0_9)) < 0) {
+		(r = seatd_create(&service->seatd, event, service->seat, SEATD_DIALECT_UNKNOWN)) <
+			0) {
 		return r;
 	}
-	r = options->tenant_fd >= 0 ? serve_tenant(service) : serve_sockets(service);
+	r = options->instance_fd >= 0 ? serve_instance(service) : serve_sockets(service);
 	if (r >= 0) {
 		set_timer(service, options->idle_usec / 2, handle_idle_timer);
 	}
@@ -275,11 +273,11 @@ void service_close(struct service *service) {
 	seatd_destroy(service->seatd);
 	login1_destroy(service->login1);
 	seat_destroy(service->seat);
-	if (service->link.event) {
-		link_finish(&service->link);
+	if (service->client.event) {
+		scanout_client_finish(&service->client);
 	}
 	sd_event_source_disable_unref(service->spare);
-	sd_event_source_disable_unref(service->tenant);
+	hatch_close(&service->hatch);
 	sd_event_source_disable_unref(service->timer);
 	cleanup_close(&service->spare_fd);
 }

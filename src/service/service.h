@@ -1,40 +1,42 @@
-/* One seat: of a scanout, or of one container that has whichever is free. */
+/* One seat: of one scanout, or for one container on any free scanout. */
 #ifndef SCANOUT_SERVICE_SERVICE_H
 #define SCANOUT_SERVICE_SERVICE_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "link/link.h"
+#include "common/spare.h"
+#include "door/hatch.h"
+#include "lib/scanout_client.h"
 #include "seat/login1.h"
-#include "seat/place.h"
+#include "seat/seat_dir.h"
 #include "seat/seatd.h"
 
 struct service_options {
-	const char *id;     // of the scanout, or PLACE_ANY and a card
-	const char *seats;  // folder of the seats
-	const char *label;  // of the requests, by which a container finds its last scanout; or NULL
-	uint64_t idle_usec; // how long to be there for the next client
-	int tenant_fd;      // of tenants.h: connections come over it; -1: systemd passes sockets
+	const char *id;     // of the scanout, or SEAT_DIR_ANY and a card
+	const char *seats;  // directory of the seats
+	const char *label;  // of requests, by which a container gets its scanout back; or NULL
+	uint64_t idle_usec; // time without a client before it exits
+	int instance_fd;    // for a hatch; -1: systemd passes sockets
 };
 
 struct service {
 	const struct service_options *options;
-	struct place place;
+	struct seat_dir dir;
 	sd_event *event; // borrowed
-	struct link link;
+	struct scanout_client client;
 	struct seat *seat;
 	struct login1 *login1;
 	struct seatd *seatd;
-	sd_event_source *spare;  // listener; may be NULL
-	sd_event_source *tenant; // owns tenant_fd; NULL: no more connections come
-	int spare_fd;            // of the lease that is held; -1: none
+	sd_event_source *spare;             // listener; may be NULL
+	struct hatch hatch;                 // of an instance; else without a source
+	int spare_fd;                       // of the current lease; -1: none
+	struct spare_message spare_message; // sent with spare_fd
 	sd_event_source *timer;
-	bool was_idle;       // when looked at last
-	uint32_t n_received; // connections over tenant_fd
+	bool was_idle; // there was no client at the previous check
 };
 
-/* Serves on what is passed. Tells what goes wrong; service_close() is due in any case. */
+/* Serves the sockets it gets. Prints errors. The caller calls service_close() in any case. */
 int service_open(struct service *service, sd_event *event, const struct service_options *options);
 void service_close(struct service *service);
 

@@ -16,8 +16,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 		return 0;
 	}
 	harness_init(&harness);
-	assert(seatd_create(&seatd, harness.event, harness.seat,
-		       data[0] & 1 ? SEATD_DIALECT_0_7 : SEATD_DIALECT_0_9) >= 0);
+	enum seatd_dialect dialect = data[0] & 8   ? SEATD_DIALECT_UNKNOWN
+				     : data[0] & 1 ? SEATD_DIALECT_0_7
+						   : SEATD_DIALECT_0_9;
+	assert(seatd_create(&seatd, harness.event, harness.seat, dialect) >= 0);
 	assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, first) == 0);
 	assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, second) == 0);
 	assert(seatd_adopt(seatd, first[0]) >= 0 && seatd_adopt(seatd, second[0]) >= 0);

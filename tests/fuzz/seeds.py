@@ -55,6 +55,47 @@ def login1():
     yield call(5, *driver, "ListNames", name="org.freedesktop.DBus")
 
 
+def front():
+    """Every interface that a guest finds."""
+    name, path = "org.scanoutd.Scanout1", "/org/scanoutd/Scanout1"
+    manager, properties = name + ".Manager", "org.freedesktop.DBus.Properties"
+    driver = ("/org/freedesktop/DBus", "org.freedesktop.DBus")
+    hello = call(1, *driver, "Hello", name="org.freedesktop.DBus")
+
+    def options(*entries):
+        body = b""
+        for key, signature, value in entries:
+            body += bytes(-len(body) % 8) + string(key) + bytes([len(signature)]) + signature + b"\0"
+            body += bytes(-len(body) % 4) + value
+        return struct.pack("<II", len(body), 0) + body
+    for begin in (b"", hello):
+        yield from (
+            begin + call(2, path, manager, "RequestScanout", "a{sv}",
+                         options(("label", b"s", string("desk"))), name=name),
+            begin + call(2, path, manager, "RequestScanout", "a{sv}",
+                         options(("for", b"h", b"\0\0\0\0")), name=name),
+            begin + call(2, path, manager, "ReleaseScanout", "s", string("card0-Virtual-1"), name=name),
+            begin + call(2, path, manager, "ListScanouts", name=name) * 3,
+            begin + call(2, path, properties, "GetAll", "s", string(manager), name=name),
+            begin + call(2, path, "org.freedesktop.DBus.ObjectManager", "GetManagedObjects", name=name),
+            begin + call(2, "/", "org.freedesktop.DBus.Introspectable", "Introspect", name=":1.0"),
+            begin + call(2, "/", "org.freedesktop.DBus.Peer", "Ping", name=name),
+            begin + call(2, "/", "org.freedesktop.DBus.Peer", "Ping", name=":1.7"),
+            begin + call(2, path, name + ".Agent", "ServeGuest", "hh", bytes(8), name=name),
+        )
+    for member in ("GetNameOwner", "NameHasOwner", "ListQueuedOwners", "GetConnectionUnixUser",
+                   "GetConnectionUnixProcessID", "GetConnectionCredentials", "AddMatch",
+                   "GetConnectionSELinuxSecurityContext", "ReleaseName"):
+        yield hello + call(5, *driver, member, "s", string(name), name="org.freedesktop.DBus")
+    for member in ("StartServiceByName", "RequestName"):
+        yield hello + call(5, *driver, member, "su", string(name) + b"\0\0" + bytes(4),
+                           name="org.freedesktop.DBus")
+    for member in ("ListNames", "ListActivatableNames", "GetId"):
+        yield hello + call(5, *driver, member, name="org.freedesktop.DBus")
+    yield hello + call(5, driver[0], driver[1] + ".Monitoring", "BecomeMonitor", "asu", bytes(8),
+                       name="org.freedesktop.DBus")
+
+
 def seatd():
     def request(opcode, payload=b""):
         return struct.pack("=HH", opcode, len(payload)) + payload
@@ -79,8 +120,8 @@ def weston_launch():
 
 def main():
     folder = pathlib.Path(sys.argv[1])
-    for name, seeds, flags in (("login1", login1, range(4)), ("seatd", seatd, range(8)),
-                               ("weston_launch", weston_launch, (None,))):
+    for name, seeds, flags in (("front", front, range(2)), ("login1", login1, range(4)),
+                               ("seatd", seatd, range(8)), ("weston_launch", weston_launch, (None,))):
         target = folder / f"fuzz_{name}"
         target.mkdir(parents=True, exist_ok=True)
         for number, seed in enumerate(seeds()):

@@ -1,6 +1,6 @@
 /*
- * Preloaded, makes any descriptor answer like a DRM lease: a connector with three modes, and no
- * lease of a lease.
+ * Preloaded, makes any descriptor answer like a DRM lease: a connector with three modes, or with
+ * one more that it prefers, by FAKE_LEASE_PREFERS=WIDTHxHEIGHT; and no lease of a lease.
  */
 #undef _FORTIFY_SOURCE
 #include <drm.h>
@@ -8,16 +8,31 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static const struct drm_mode_modeinfo modes[] = {
+#define MAX_MODES 4
+
+static const struct drm_mode_modeinfo listed[] = {
 	{.hdisplay = 1920, .vdisplay = 1080, .clock = 148500, .htotal = 2200, .vtotal = 1125},
 	{.hdisplay = 1280, .vdisplay = 720, .clock = 74176, .htotal = 1650, .vtotal = 750},
 	{.hdisplay = 1280, .vdisplay = 720, .clock = 37088, .htotal = 1650, .vtotal = 750},
 };
+
+static uint32_t list_modes(struct drm_mode_modeinfo modes[MAX_MODES]) {
+	const char *preferred = getenv("FAKE_LEASE_PREFERS");
+	uint32_t n = 0;
+	if (preferred) {
+		modes[n] = (struct drm_mode_modeinfo){.type = DRM_MODE_TYPE_PREFERRED};
+		n += sscanf(preferred, "%hux%hu", &modes[n].hdisplay, &modes[n].vdisplay) == 2;
+	}
+	memcpy(modes + n, listed, sizeof(listed));
+	return n + sizeof(listed) / sizeof(listed[0]);
+}
 
 int ioctl(int fd, unsigned long request, ...) {
 	va_list args;
@@ -29,6 +44,12 @@ int ioctl(int fd, unsigned long request, ...) {
 		errno = EINVAL;
 		return -1;
 	}
+	if (request == DRM_IOCTL_MODE_GETRESOURCES) {
+		struct drm_mode_card_res *card = argument;
+		card->min_width = card->min_height = 32;
+		card->max_width = card->max_height = 8192;
+		return 0;
+	}
 	if (request != DRM_IOCTL_MODE_GETCONNECTOR) {
 		return syscall(SYS_ioctl, fd, request, argument);
 	}
@@ -37,9 +58,10 @@ int ioctl(int fd, unsigned long request, ...) {
 		errno = ENOENT;
 		return -1;
 	}
-	uint32_t count = sizeof(modes) / sizeof(modes[0]);
+	struct drm_mode_modeinfo modes[MAX_MODES];
+	uint32_t count = list_modes(modes);
 	if (connector->count_modes >= count) {
-		memcpy((void *)(uintptr_t)connector->modes_ptr, modes, sizeof(modes));
+		memcpy((void *)(uintptr_t)connector->modes_ptr, modes, count * sizeof(*modes));
 	}
 	connector->count_modes = count;
 	return 0;

@@ -5,10 +5,10 @@
  *
  * 'bus' connects to the bus at ADDRESS, 'peer' serves clients on the socket with that path, as the
  * guest socket does, and tells signals to the last one. It writes a line for each call and signal.
- * SIGUSR1: it revokes the last lease. SIGUSR2: the host gives the scanout another size. SIGHUP: its
- * properties are told again. SIGWINCH: the seat is paused, and the next time no longer. With a
- *GENERATION it starts as if it had been restarted and still knew that lease, of an output with that
- *WIDTH.
+ * SIGUSR1: it revokes the last lease. SIGPWR: another process of the holder releases it. SIGUSR2:
+ *the host gives the scanout another size. SIGHUP: its properties are told again. SIGWINCH: the seat
+ *is paused, and the next time no longer. With a GENERATION it starts as if it had been restarted
+ *and still knew that lease, of an output with that WIDTH.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -24,8 +24,8 @@
 #include <sys/sysmacros.h>
 
 #include "common/cleanup.h"
-#include "common/names.h"
 #include "common/socket.h"
+#include "scanout/dbus_names.h"
 
 #define ID "card0-Virtual-4"
 #define PATH SCANOUT_BUS_PATH "/card0_2dVirtual_2d4"
@@ -42,6 +42,7 @@ struct fake {
 	uint32_t width, height; // that the scanout prefers
 	uint32_t shown;         // the width of
 	bool paused;
+	char client[32]; // who had the last lease, by its name on the bus
 };
 
 static int read_option(sd_bus_message *message, struct fake *fake, bool *spare, bool *sized) {
@@ -91,6 +92,8 @@ static int method_request(sd_bus_message *message, void *data, sd_bus_error *err
 	bool spare = false, sized = false;
 	struct stat st;
 
+	const char *sender = sd_bus_message_get_sender(message);
+	snprintf(fake->client, sizeof(fake->client), "%s", sender ? sender : "");
 	printf("request");
 	assert(sd_bus_message_enter_container(message, 'a', "{sv}") >= 0);
 	while (sd_bus_message_enter_container(message, 'e', "sv") > 0) {
@@ -125,10 +128,17 @@ static int method_request(sd_bus_message *message, void *data, sd_bus_error *err
 	return sd_bus_send(NULL, reply, NULL);
 }
 
+static void emit_ended(const struct fake *fake, const char *reason) {
+	assert(sd_bus_emit_signal(fake->bus, SCANOUT_BUS_PATH, SCANOUT_MANAGER_INTERFACE,
+		       "ScanoutEnded", "os", PATH, reason) >= 0);
+}
+
+/* The end is signalled to who asked for it as well, before the reply. */
 static int method_release(sd_bus_message *message, void *data, sd_bus_error *error) {
 	const char *id;
 	assert(sd_bus_message_read(message, "s", &id) >= 0);
 	printf("release %s\n", id);
+	emit_ended(data, "released");
 	return sd_bus_reply_method_return(message, NULL);
 }
 
@@ -191,6 +201,18 @@ static int handle_post(sd_event_source *source, void *data) {
 	return 0;
 }
 
+static int handle_heard(sd_bus_message *reply, void *data, sd_bus_error *error) {
+	printf("told\n");
+	return 0;
+}
+
+/* Says "told" when the client has answered what comes behind it: then it has heard it. */
+static void tell_when_heard(struct fake *fake) {
+	const char *client = fake->client[0] ? fake->client : NULL;
+	assert(sd_bus_call_method_async(fake->bus, NULL, client, "/", "org.freedesktop.DBus.Peer",
+		       "Ping", handle_heard, fake, NULL) >= 0);
+}
+
 static int handle_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *data) {
 	struct fake *fake = data;
 	int number = sd_event_source_get_signal(source);
@@ -200,13 +222,13 @@ static int handle_signal(sd_event_source *source, const struct signalfd_siginfo 
 			       "org.freedesktop.DBus.Properties", "PropertiesChanged", "sa{sv}as",
 			       SCANOUT_MANAGER_INTERFACE, 1, "Paused", "b", (int)fake->paused,
 			       0) >= 0);
-		printf("told\n");
+		tell_when_heard(fake);
 		return 0;
 	}
-	if (number == SIGUSR1) {
-		assert(sd_bus_emit_signal(fake->bus, SCANOUT_BUS_PATH, SCANOUT_MANAGER_INTERFACE,
-			       "ScanoutEnded", "os", PATH, "revoked") >= 0);
-		printf("revoked\n");
+	if (number == SIGUSR1 || number == SIGPWR) {
+		const char *reason = number == SIGPWR ? "released" : "revoked";
+		emit_ended(fake, reason);
+		printf("%s\n", reason);
 		return 0;
 	}
 	fake->width += number == SIGUSR2 ? 640 : 0;
@@ -216,7 +238,7 @@ static int handle_signal(sd_event_source *source, const struct signalfd_siginfo 
 		       "PropertiesChanged", "sa{sv}as", SCANOUT_SCANOUT_INTERFACE, 4, "Width", "u",
 		       fake->shown, "Height", "u", 480, "PreferredWidth", "u", fake->width,
 		       "PreferredHeight", "u", fake->height, 0) >= 0);
-	printf("told\n");
+	tell_when_heard(fake);
 	return 0;
 }
 
@@ -234,6 +256,7 @@ int main(int argc, char *argv[]) {
 	sigaddset(&set, SIGUSR2);
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGWINCH);
+	sigaddset(&set, SIGPWR);
 	sigaddset(&set, SIGTERM);
 	assert(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
 	assert(sd_event_new(&fake.event) >= 0);
@@ -242,10 +265,11 @@ int main(int argc, char *argv[]) {
 	assert(sd_event_add_signal(fake.event, NULL, SIGUSR2, handle_signal, &fake) >= 0);
 	assert(sd_event_add_signal(fake.event, NULL, SIGHUP, handle_signal, &fake) >= 0);
 	assert(sd_event_add_signal(fake.event, NULL, SIGWINCH, handle_signal, &fake) >= 0);
+	assert(sd_event_add_signal(fake.event, NULL, SIGPWR, handle_signal, &fake) >= 0);
 	assert(sd_event_add_post(fake.event, NULL, handle_post, &fake) >= 0);
 	sd_event_source *listener = NULL;
 	if (strcmp(argv[1], "peer") == 0) {
-		int fd = socket_listen(argv[2]);
+		int fd = socket_listen(argv[2], 0666);
 		assert(fd >= 0);
 		assert(socket_serve(fake.event, &listener, fd, handle_connection, &fake) >= 0);
 	} else {

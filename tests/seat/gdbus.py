@@ -3,7 +3,7 @@ import os
 
 import gi
 
-from server import PATIENCE, ServerTest
+from server import ServerTest
 
 gi.require_version("Gio", "2.0")
 from gi.repository import Gio, GLib  # noqa: E402
@@ -17,6 +17,12 @@ FLAGS = (Gio.DBusConnectionFlags.AUTHENTICATION_CLIENT
          | Gio.DBusConnectionFlags.MESSAGE_BUS_CONNECTION)
 
 
+def iterate_until(condition):
+    """What arrives for GDBus is handled until then."""
+    while not condition():
+        GLib.MainContext.default().iteration(True)
+
+
 class Gdbus:
     """One GDBus connection."""
 
@@ -27,7 +33,7 @@ class Gdbus:
         """The reply's values, and its descriptors."""
         reply, fds = self.link.call_with_unix_fd_list_sync(
             name, path, interface, method, args, None, Gio.DBusCallFlags.NO_AUTO_START,
-            PATIENCE * 1000, None, None)
+            GLib.MAXINT, None, None)
         return reply.unpack(), fds.steal_fds() if fds else []
 
     def session(self, method, signature="()", *args):

@@ -2,6 +2,7 @@
 """What the tests of scanout-run start as a command: `programs.py NAME ARG...`."""
 import os
 import pathlib
+import select
 import signal
 import socket
 import struct
@@ -25,6 +26,16 @@ def seatd_with_card():
     return client
 
 
+def fail():
+    sys.exit(1)
+
+
+def seatd_and_fail():
+    """Comes to the seat, and ends without having asked for anything."""
+    seatd()
+    sys.exit(1)
+
+
 def show(*names):
     """Prints variables, and '-' for those that are not set."""
     print("\n".join(os.environ.get(name, "-") for name in names))
@@ -44,10 +55,14 @@ def reopen():
 
 
 def hold():
-    """Holds the card and tells each event of the seat."""
+    """Holds the card and tells each event of the seat. A line of input makes a ping to it, whose
+    answer is told behind the events before it."""
     client = seatd_with_card()
     print("held", flush=True)
     while True:
+        if sys.stdin in select.select([client.socket, sys.stdin], [], [])[0]:
+            sys.stdin.readline()
+            client.send(test_seatd.PING)
         event = client.receive()
         print(hex(event[0]), flush=True)
         if event[0] == test_seatd.EVENT_DISABLE:
@@ -56,15 +71,15 @@ def hold():
 
 def signals():
     """Tells each signal; TERM ends it with 42."""
-    def tell(number, _frame):
-        os.write(1, (signal.Signals(number).name + "\n").encode())
-        if number == signal.SIGTERM:
-            os._exit(42)
-    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP):
-        signal.signal(number, tell)
+    # Not with pause(): Python calls no handler for what comes just before it.
+    numbers = {signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP}
+    signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     print("ready", flush=True)
-    while True:
-        signal.pause()
+    number = None
+    while number != signal.SIGTERM:
+        number = signal.sigwait(numbers)
+        print(number.name, flush=True)
+    sys.exit(42)
 
 
 def weston():
@@ -83,6 +98,7 @@ def leave_holder(flag):
     if first:
         pathlib.Path(flag).touch()
         if os.fork() == 0:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
             client.receive()
             print("hung up on", flush=True)
         else:
@@ -113,16 +129,42 @@ def leave_orphan():
         print("collected", flush=True)
 
 
-def wait():
-    """Does nothing until it is told to end, and then ends well."""
-    def end(_number, _frame):
-        os.write(1, b"ended\n")
-        os._exit(0)
-    signal.signal(signal.SIGTERM, end)
-    os.write(1, b"waiting\n")
+def linger(how=""):
+    """Tells its pid and stays until it is told to end; by LINGER_IGNORES also then."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if os.environ.get("LINGER_IGNORES")
+                  else signal.SIG_DFL)
+    print(os.getpid(), flush=True)
+    if how == "stop":
+        os.kill(os.getpid(), signal.SIGSTOP)
     while True:
         signal.pause()
 
 
+def as_orphan():
+    """Opens the card in a process whose parents are gone."""
+    out, tell = os.pipe()
+    if os.fork() == 0:
+        parent = os.getpid()
+        if os.fork() == 0:
+            while os.getppid() == parent:
+                time.sleep(0.01)
+            seatd_with_card()
+            os.write(tell, b"held")
+        os._exit(0)
+    os.wait()
+    os.close(tell)
+    print(os.read(out, 16).decode(), flush=True)
+
+
+def wait():
+    """Does nothing until it is told to end, and then ends well."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    print("waiting", flush=True)
+    signal.sigwait({signal.SIGTERM})
+    print("ended", flush=True)
+
+
 if __name__ == "__main__":
-    globals()[sys.argv[1]](*sys.argv[2:])
+    # Not what scanout-run adds for a program of this name.
+    name, *words = [word for word in sys.argv[1:] if not word.startswith("--")]
+    globals()[name](*words)

@@ -1,7 +1,7 @@
 """Runs scanout-run against a fake scanoutd, on a private bus or on a guest socket.
 
-SCANOUT_RUN, FAKE_SCANOUTD, FAKE_LEASE and SCANOUT_PRELOAD name what is under test. Needs
-dbus-daemon.
+SCANOUT_RUN, FAKE_SCANOUTD, FAKE_LEASE, FAKE_LIBSEAT_PATH and SCANOUT_PRELOAD name what is under
+test. Needs dbus-daemon.
 """
 import ctypes
 import os
@@ -14,13 +14,16 @@ import threading
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+import patience  # noqa: E402, F401 - what waits in vain fails
+
 BUILD = ROOT / "build"
 SCANOUT_RUN = os.environ.get("SCANOUT_RUN", str(BUILD / "scanout-run"))
 FAKE_SCANOUTD = os.environ.get("FAKE_SCANOUTD", str(BUILD / "tests" / "fake_scanoutd"))
 FAKE_LEASE = os.environ.get("FAKE_LEASE", str(BUILD / "tests" / "fake_lease.so"))
+FAKE_LIBSEAT = os.environ.get("FAKE_LIBSEAT_PATH", str(BUILD / "tests" / "fake_libseat.so"))
 PRELOAD = os.environ.get("SCANOUT_PRELOAD", str(BUILD / "libscanout-preload.so"))
 PROGRAMS = str(pathlib.Path(__file__).resolve().parent / "programs.py")
-PATIENCE = 15
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -50,25 +53,25 @@ class Fake:
         self.lines.put(None)
 
     def expect(self, line):
-        got = self.lines.get(timeout=PATIENCE)
+        got = self.lines.get()
         assert got == line, f"expected {line!r}, got {got!r}"
 
     def wait(self, line):
         """Until it tells this, whatever comes before."""
-        while (got := self.lines.get(timeout=PATIENCE)) != line:
+        while (got := self.lines.get()) != line:
             assert got is not None, f"it ended, but never told {line!r}"
 
     def rest(self):
         """All that it told after what was expected; ends it."""
         self.stop()
         rest = []
-        while (line := self.lines.get(timeout=PATIENCE)) is not None:
+        while (line := self.lines.get()) is not None:
             rest.append(line)
         return rest
 
     def stop(self):
         self.process.terminate()
-        code = self.process.wait(PATIENCE)
+        code = self.process.wait()
         self.thread.join()
         self.process.stdout.close()
         return code
@@ -103,9 +106,9 @@ class RunTest(unittest.TestCase):
         self.addCleanup(lambda: self.assertEqual(fake.stop(), 0))
         return fake
 
-    def start(self, *args, **env):
+    def start(self, *args, prefix=(), **env):
         process = subprocess.Popen(
-            [SCANOUT_RUN, *args], env={**self.env, **env}, stdin=subprocess.PIPE,
+            [*prefix, SCANOUT_RUN, *args], env={**self.env, **env}, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=collect_orphans)
         for pipe in (process.stderr, process.stdout, process.stdin):
             self.addCleanup(pipe.close)
@@ -117,13 +120,13 @@ class RunTest(unittest.TestCase):
         self.addCleanup(end)
         return process
 
-    def run_it(self, *args, **env):
+    def run_it(self, *args, **options):
         """(status, output, errors)"""
-        return self.finish(self.start(*args, **env))
+        return self.finish(self.start(*args, **options))
 
     def finish(self, process):
         """The same of one that was started."""
-        out, err = process.communicate(timeout=PATIENCE)
+        out, err = process.communicate()
         self.assertNotIn("ERROR: ", err)
         self.assertNotIn("runtime error", err)
         # What it made is gone when it is.

@@ -1,12 +1,13 @@
 /*
  * A seat to test against: every protocol of src/seat at once, over leases that are only fakes.
  *
- *	seat_server FOLDER [--old] [--lease=PATH] [--input=GLOB] [--run=FOLDER]
+ *	seat_server FOLDER [--old|--either] [--lease=PATH] [--input=GLOB] [--run=FOLDER]
+ *		[--upstream=ADDRESS]
  *
  * Listens on FOLDER/bus and FOLDER/seatd. Standard input is a packet socket: it takes one command
- * per packet (pause, resume, blink, refuse, weston, quit), says "ok" when that is done, and tells
- * "ready", "take N", "drop", "log TEXT" and "problem TEXT" by itself. 'weston' is also answered
- * with "weston" and the client's end of the socket pair.
+ * per packet (pause, resume, blink, refuse, weston, round, quit), says "ok" when that is done, and
+ *tells "ready", "take N", "drop", "log TEXT" and "problem TEXT" by itself. 'weston' is also
+ *answered with "weston" and the client's end of the socket pair.
  */
 #undef NDEBUG
 #include <assert.h>
@@ -22,20 +23,20 @@
 
 #include "common/cleanup.h"
 #include "common/socket.h"
-#include "seat/files.h"
 #include "seat/login1.h"
+#include "seat/login_files.h"
 #include "seat/seatd.h"
 #include "seat/weston_launch.h"
 
 #define CONTROL_FD 0
 
-struct server {
+struct seat_server {
 	sd_event *event;
 	struct seat *seat;
 	struct login1 *login1;
 	struct seatd *seatd;
 	struct weston_launch *weston;
-	struct files files;
+	struct login_files files;
 	const char *lease_path; // NULL for a memfd
 	unsigned n_taken;
 	int refuse; // errno to answer with instead of a lease
@@ -47,7 +48,7 @@ static void tell(const char *text, int fd) {
 }
 
 static int take_lease(void *data, int client_fd) {
-	struct server *server = data;
+	struct seat_server *server = data;
 	char text[32];
 
 	if (server->refuse) {
@@ -81,7 +82,7 @@ static const struct seat_lender lender = {
 	.log = log_line,
 };
 
-static void command(struct server *server, const char *word) {
+static void command(struct seat_server *server, const char *word) {
 	if (strcmp(word, "pause") == 0) {
 		seat_pause(server->seat);
 	} else if (strcmp(word, "resume") == 0) {
@@ -100,7 +101,7 @@ static void command(struct server *server, const char *word) {
 	} else if (strcmp(word, "quit") == 0) {
 		assert(sd_event_exit(server->event, 0) >= 0);
 	} else {
-		assert(!"an unknown command");
+		assert(strcmp(word, "round") == 0); // nothing but its answer
 	}
 }
 
@@ -112,9 +113,9 @@ static int handle_control(sd_event_source *source, int fd, uint32_t revents, voi
 	return 0;
 }
 
-static void write_files(struct server *server, const char *run, const struct seat *seat) {
+static void write_files(struct seat_server *server, const char *run, const struct seat *seat) {
 	char line[600];
-	struct files_options options = {
+	struct login_files_options options = {
 		.run = run,
 		.session = seat->session,
 		.seat = seat->name,
@@ -122,16 +123,17 @@ static void write_files(struct server *server, const char *run, const struct sea
 		.uid = geteuid(),
 		.devnum = seat->devnum,
 	};
-	if (files_write(&server->files, &options, FILES_SESSION | FILES_UDEV | FILES_USER) < 0) {
+	if (login_files_write(&server->files, &options,
+		    LOGIN_FILES_SESSION | LOGIN_FILES_UDEV | LOGIN_FILES_USER) < 0) {
 		snprintf(line, sizeof(line), "problem %s", server->files.problem);
 		tell(line, -1);
 	}
 }
 
 int main(int argc, char *argv[]) {
-	struct server server = {0};
+	struct seat_server server = {0};
 	const char *inputs[] = {NULL, NULL};
-	const char *run = NULL;
+	const char *run = NULL, *upstream = NULL;
 	enum seatd_dialect dialect = SEATD_DIALECT_0_9;
 	char path[256];
 
@@ -139,6 +141,10 @@ int main(int argc, char *argv[]) {
 	for (int i = 2; i < argc; i++) {
 		if (strcmp(argv[i], "--old") == 0) {
 			dialect = SEATD_DIALECT_0_7;
+		} else if (strcmp(argv[i], "--either") == 0) {
+			dialect = SEATD_DIALECT_UNKNOWN;
+		} else if (strncmp(argv[i], "--upstream=", 11) == 0) {
+			upstream = argv[i] + 11;
 		} else if (strncmp(argv[i], "--lease=", 8) == 0) {
 			server.lease_path = argv[i] + 8;
 		} else if (strncmp(argv[i], "--input=", 8) == 0) {
@@ -162,10 +168,11 @@ int main(int argc, char *argv[]) {
 	assert(seat_create(&server.seat, server.event, &options, &lender, &server) >= 0);
 	assert(login1_create(&server.login1, server.event, server.seat) >= 0);
 	assert(seatd_create(&server.seatd, server.event, server.seat, dialect) >= 0);
+	server.login1->bus->upstream = upstream;
 	snprintf(path, sizeof(path), "%s/bus", argv[1]);
-	assert(bus_listen(server.login1->bus, socket_listen(path)) >= 0);
+	assert(bus_listen(server.login1->bus, socket_listen(path, 0666)) >= 0);
 	snprintf(path, sizeof(path), "%s/seatd", argv[1]);
-	assert(seatd_listen(server.seatd, socket_listen(path)) >= 0);
+	assert(seatd_listen(server.seatd, socket_listen(path, 0666)) >= 0);
 	assert(sd_event_add_io(server.event, NULL, CONTROL_FD, EPOLLIN, handle_control, &server) >=
 		0);
 	if (run) {
@@ -179,6 +186,6 @@ int main(int argc, char *argv[]) {
 	login1_destroy(server.login1);
 	seat_destroy(server.seat);
 	sd_event_unref(server.event);
-	files_remove(&server.files);
+	login_files_remove(&server.files);
 	return 0;
 }

@@ -8,6 +8,7 @@ import os
 import pathlib
 import select
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,7 @@ import gdbus
 import test_seatd
 from gi.repository import GLib
 from gdbus import LOGIN1
-from runner import PATIENCE, ROOT, Fake
+from runner import ROOT, Fake
 
 SCANOUT_SEAT = os.environ.get("SCANOUT_SEAT", str(ROOT / "build" / "san" / "scanout-seat"))
 ID, CARD, DEVICE = "card0-Virtual-4", "/dev/full", (1, 7)
@@ -40,6 +41,7 @@ class Service(unittest.TestCase):
     id = ID
     idle = 60000
     REQUEST = ""  # what scanoutd hears of it
+    extra = {}  # environment
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory(prefix="service-")
@@ -69,20 +71,20 @@ class Service(unittest.TestCase):
 
     def start(self):
         """Once somebody has connected."""
-        self.assertTrue(select.select(self.listeners, [], [], PATIENCE)[0])
+        self.assertTrue(select.select(self.listeners, [], [])[0])
         fds = [listener.fileno() for listener in self.listeners]
         self.process = process = subprocess.Popen(
             [sys.executable, __file__, "--seats", str(self.home), "--idle",
              str(self.idle), self.id], pass_fds=fds, stderr=self.log,
             env={"PATH": os.environ["PATH"], "SCANOUT_SEAT": SCANOUT_SEAT,
                  "SOCKETS": " ".join(map(str, fds)),
-                 "SCANOUT_ADDRESS": f"unix:path={self.address}"})
+                 "SCANOUT_ADDRESS": f"unix:path={self.address}", **self.extra})
 
         def end():
             if process.poll() is None:
                 process.terminate()
             # Also what the sanitizers found.
-            self.assertEqual(process.wait(PATIENCE), 0, self.told())
+            self.assertEqual(process.wait(), 0, self.told())
             self.assertNotIn("ERROR: ", self.told())
             self.assertNotIn("runtime error", self.told())
         self.addCleanup(end)
@@ -118,13 +120,14 @@ class Service(unittest.TestCase):
         return session
 
     def spare(self):
-        """The descriptor that comes over the socket for spares, or None."""
+        """The descriptor that comes over the socket for spares, or None. The size that comes with
+        it is in self.told_size."""
         with socket.socket(socket.AF_UNIX) as link:
-            link.settimeout(PATIENCE)
             link.connect(self.path("spare"))
             data, ancillary, _flags, _address = link.recvmsg(16, socket.CMSG_SPACE(4))
             if not data:
                 return None
+            self.told_size = struct.unpack("=II", data)
             fds = array.array("i")
             fds.frombytes(ancillary[0][2])
             self.addCleanup(os.close, fds[0])
@@ -137,14 +140,13 @@ class Service(unittest.TestCase):
         client, _fd = self.seatd_with_card()
         client.close()
         fake.wait(f"release {ID}#1")
-        self.assertEqual(self.process.wait(PATIENCE), 0)
+        self.assertEqual(self.process.wait(), 0)
         self.process = None
         self.seatd_with_card()
         fake.expect(self.REQUEST)
 
     def raw(self, name):
         link = socket.socket(socket.AF_UNIX)
-        link.settimeout(PATIENCE)
         link.connect(self.path(name))
         self.addCleanup(link.close)
         return link

@@ -5,11 +5,12 @@ FAKE_SCANOUTD names what it is tried against.
 """
 import os
 import pathlib
+import re
 import subprocess
 import tempfile
 import unittest
 
-from runner import FAKE_SCANOUTD, PATIENCE, ROOT, Fake
+from runner import FAKE_SCANOUTD, ROOT, Fake
 
 PREFIX = "/opt/scanout"
 LIBDIR = PREFIX + "/lib64/desk"
@@ -37,9 +38,18 @@ class Install(unittest.TestCase):
         fake = Fake("peer", address)
         self.addCleanup(lambda: self.assertEqual(fake.stop(), 0))
         return subprocess.run([self.bin / "scanout-run", *args], capture_output=True, text=True,
-                              timeout=PATIENCE, env={"PATH": os.environ["PATH"],
-                                                     "XDG_RUNTIME_DIR": str(self.home),
-                                                     "SCANOUT_ADDRESS": f"unix:path={address}"})
+                              env={"PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": str(self.home),
+                                   "SCANOUT_ADDRESS": f"unix:path={address}"})
+
+    def test_header(self):
+        """A program elsewhere finds the names of the contract below $(INCLUDEDIR)."""
+        include = self.tree / PREFIX[1:] / "include"
+        source = "#include <scanout/dbus_names.h>\nname=SCANOUT_BUS_NAME;error=SCANOUT_ERROR_BUSY\n"
+        done = subprocess.run(["gcc", "-E", "-P", f"-I{include}", "-"], input=source,
+                              capture_output=True, text=True, check=True)
+        joined = done.stdout.replace('" "', "")
+        self.assertEqual(joined.strip(), 'name="org.scanoutd.Scanout1";'
+                         'error="org.scanoutd.Scanout1.Error.ScanoutBusy"')
 
     def test_preload(self):
         """The library comes from $(LIBDIR), wherever the tree stands; one beside scanout-run is
@@ -60,6 +70,21 @@ class Install(unittest.TestCase):
                          f"'{self.bin}' nor in '{self.preload.parent}'; put it there or name it "
                          "in $SCANOUT_PRELOAD\n")
 
+    def test_old_images(self):
+        """What runs in containers needs no newer glibc than 2.34, whatever it is built on, and no
+        libsystemd above 248. What newer headers turn into other functions is not in it at all, so
+        that an older machine notices too."""
+        newest = {"GLIBC": (2, 34), "LIBSYSTEMD": (248,)}
+        for program in (self.bin / "scanout-run", self.preload):
+            symbols = subprocess.run(["objdump", "-T", program], capture_output=True, text=True,
+                                     check=True).stdout
+            needed = re.findall(r"\((GLIBC|LIBSYSTEMD)_([0-9.]+)\) +(\w+)", symbols)
+            self.assertIn("getenv", {name for _library, _version, name in needed})
+            for library, version, name in needed:
+                parts = tuple(map(int, version.split(".")))
+                self.assertLessEqual(parts, newest[library], name)
+                self.assertIsNone(re.search("strto(u?l|[iu]max)|scanf", name), name)
+
     def test_units(self):
         """The units start what was installed, and nothing else."""
         units = list((self.tree / LIBDIR[1:] / "systemd/system").glob("*.service"))
@@ -69,6 +94,19 @@ class Install(unittest.TestCase):
                 if line.startswith("ExecStart="):
                     program = line.removeprefix("ExecStart=").split()[0]
                     self.assertTrue((self.tree / program[1:]).is_file(), line)
+
+    def test_order(self):
+        """The seats are there before an engine that starts its containers at boot: the engines of
+        one unit are named, those with a unit for each container have a drop-in."""
+        units = self.tree / LIBDIR[1:] / "systemd/system"
+        lines = (units / "scanout-cdi.service").read_text().splitlines()
+        before = {word for line in lines if line.startswith("Before=")
+                  for word in line.removeprefix("Before=").split()}
+        self.assertLessEqual({"containerd.service", "crio.service", "docker.service",
+                              "kubelet.service", "lxc.service", "podman-restart.service"}, before)
+        for template in ("lxc@", "podman-kube@", "systemd-nspawn@"):
+            self.assertIn("After=scanout-cdi.service\n",
+                          (units / f"{template}.service.d/scanoutd.conf").read_text())
 
 
 if __name__ == "__main__":

@@ -5,8 +5,7 @@ import unittest
 
 from gi.repository import Gio, GLib
 
-from gdbus import DEVICE, LOGIN1, ROOT, SESSION, Login1Test
-from server import PATIENCE
+from gdbus import DEVICE, LOGIN1, ROOT, SESSION, Login1Test, iterate_until
 
 
 class Control(Login1Test):
@@ -110,7 +109,7 @@ class Objects(Login1Test):
         for path, (interface, properties) in want.items():
             reply = client.link.call_sync(
                 LOGIN1, path, "org.freedesktop.DBus.Properties", "GetAll",
-                GLib.Variant("(s)", (interface,)), None, 0, -1, None).get_child_value(0)
+                GLib.Variant("(s)", (interface,)), None, 0, GLib.MAXINT, None).get_child_value(0)
             got = {}
             for i in range(reply.n_children()):
                 entry = reply.get_child_value(i)
@@ -146,20 +145,19 @@ class Objects(Login1Test):
     def test_proxy_sees_active_change(self):
         """A GDBusProxy, as Mutter has it: Active goes false and comes back, signals arrive."""
         client = self.client()
-        proxy = Gio.DBusProxy.new_sync(
-            client.link, Gio.DBusProxyFlags.DO_NOT_AUTO_START, None, LOGIN1, SESSION,
-            LOGIN1 + ".Session", None)
-        self.assertEqual(proxy.get_name_owner(), ":1.0")
+        proxy = Gio.DBusProxy(
+            g_connection=client.link, g_flags=Gio.DBusProxyFlags.DO_NOT_AUTO_START,
+            g_name=LOGIN1, g_object_path=SESSION, g_interface_name=LOGIN1 + ".Session",
+            g_default_timeout=GLib.MAXINT)
+        proxy.init(None)
+        self.assertEqual(proxy.get_name_owner(), ":0.0")
         self.assertTrue(proxy.get_cached_property("Active").unpack())
         client.session("TakeControl", "(b)", False)
         client.take()
         seen = []
-        loop = GLib.MainLoop()
 
         def on_change(_proxy, changed, _invalidated):
             seen.append(changed.unpack()["Active"])
-            if seen[-1]:
-                loop.quit()
 
         def on_signal(_proxy, _sender, name, args):
             seen.append((name, args.unpack()[:3]))
@@ -167,20 +165,17 @@ class Objects(Login1Test):
         proxy.connect("g-properties-changed", on_change)
         proxy.connect("g-signal", on_signal)
         self.server.command("blink")
-        GLib.timeout_add_seconds(PATIENCE, loop.quit)
-        loop.run()
+        iterate_until(lambda: True in seen)
         self.assertEqual(seen, [("PauseDevice", (*DEVICE, "pause")), False,
                                 ("ResumeDevice", (*DEVICE, 0)), True])
 
     def test_lock_reaches_the_session(self):
         client = self.client()
         seen = []
-        loop = GLib.MainLoop()
         client.link.signal_subscribe(LOGIN1, LOGIN1 + ".Session", None, SESSION, None, 0,
-                                     lambda *args: (seen.append(args[4]), loop.quit()))
+                                     lambda *args: seen.append(args[4]))
         client.session("Lock")
-        GLib.timeout_add_seconds(PATIENCE, loop.quit)
-        loop.run()
+        iterate_until(lambda: seen)
         self.assertEqual(seen, ["Lock"])
 
 

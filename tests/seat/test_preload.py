@@ -3,14 +3,20 @@
 import ctypes
 import os
 import pathlib
+import socket
+import struct
 import subprocess
 import sys
+import tempfile
+import threading
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 PRELOAD = os.environ.get("SCANOUT_PRELOAD", str(ROOT / "build" / "libscanout-preload.so"))
 CARD, LEASE, SPARE, OTHER = "/dev/full", "/dev/null", "/dev/zero", "/dev/random"
-CREATE_LEASE = 0xC01864C6
+CREATE_LEASE, GETCONNECTOR = 0xC01864C6, 0xC05064A7
+CONNECTOR, PREFERRED = 40, 1 << 3  # of fake_lease.so
+FAKE_LEASE = os.environ.get("FAKE_LEASE", str(ROOT / "build" / "tests" / "fake_lease.so"))
 EINVAL, ENOTTY = 22, 25
 O_RDWR, O_CLOEXEC, O_PATH = os.O_RDWR, os.O_CLOEXEC, os.O_PATH
 
@@ -19,6 +25,20 @@ class CreateLease(ctypes.Structure):
     _fields_ = [("object_ids", ctypes.c_uint64), ("object_count", ctypes.c_uint32),
                 ("flags", ctypes.c_uint32), ("lessee_id", ctypes.c_uint32),
                 ("fd", ctypes.c_uint32)]
+
+
+class Mode(ctypes.Structure):
+    _fields_ = [("clock", ctypes.c_uint32), *((name, ctypes.c_uint16) for name in (
+        "hdisplay", "hsync_start", "hsync_end", "htotal", "hskew", "vdisplay", "vsync_start",
+        "vsync_end", "vtotal", "vscan")), ("vrefresh", ctypes.c_uint32), ("flags", ctypes.c_uint32),
+        ("type", ctypes.c_uint32), ("name", ctypes.c_char * 32)]
+
+
+class GetConnector(ctypes.Structure):
+    _fields_ = [("encoders", ctypes.c_uint64), ("modes", ctypes.c_uint64), ("props", ctypes.c_uint64),
+                ("values", ctypes.c_uint64), *((name, ctypes.c_uint32) for name in (
+                    "n_modes", "n_props", "n_encoders", "encoder", "id", "type", "type_id",
+                    "connection", "width", "height", "subpixel", "pad"))]
 
 
 def device(fd):
@@ -67,6 +87,28 @@ def run_lease():
             print(count, ctypes.get_errno())
 
 
+def run_renderer():
+    """What a program finds of wlroots' variables."""
+    for name in ("WLR_RENDERER", "WLR_RENDERER_ALLOW_SOFTWARE"):
+        print(os.environ.get(name, "-"))
+
+
+def run_modes():
+    """Asks as libdrm does: how many there are, then for all of them."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    modes = (Mode * 8)()
+    # What lies there without being an answer looks like one.
+    modes[1].hdisplay, modes[1].vdisplay = 1280, 720
+    before = bytes(modes)
+    for room in (0, 1, len(modes)):
+        assert bytes(modes) == before
+        query = GetConnector(id=CONNECTOR, modes=ctypes.addressof(modes), n_modes=room)
+        assert libc.ioctl(0, ctypes.c_ulong(GETCONNECTOR), ctypes.byref(query)) == 0
+        shown = [f"{m.hdisplay}x{m.vdisplay}{'!' if m.type & PREFERRED else ''}"
+                 for m in modes[:query.n_modes]]
+        print(*(shown if query.n_modes <= room else [query.n_modes]))
+
+
 class Preload(unittest.TestCase):
     def child(self, what, preload=PRELOAD, **env):
         lease, spare = os.open(LEASE, O_RDWR), os.open(SPARE, O_RDWR)
@@ -78,7 +120,7 @@ class Preload(unittest.TestCase):
         got = subprocess.run(
             [sys.executable, os.path.abspath(__file__), "--child", what], text=True,
             env={k: v for k, v in values.items() if v is not None}, pass_fds=(lease, spare),
-            capture_output=True, check=True, cwd="/tmp", timeout=20, stdin=subprocess.DEVNULL)
+            capture_output=True, check=True, cwd="/tmp", stdin=subprocess.DEVNULL)
         self.assertEqual(got.stderr, "")
         return got.stdout.splitlines()
 
@@ -105,12 +147,82 @@ class Preload(unittest.TestCase):
         """Only EINVAL means a lease; /dev/null says ENOTTY, and that is passed on."""
         self.assertEqual(self.child("lease"), [f"0 {ENOTTY}", f"2 {ENOTTY}"])
 
+    def test_renderer(self):
+        """What wlroots is to draw with is what the container says, and else what we say."""
+        ours = {"SCANOUT_RENDERER": "pixman"}
+        self.assertEqual(self.child("renderer"), ["-", "-"])
+        self.assertEqual(self.child("renderer", **ours), ["pixman", "1"])
+        for name, value, found in (("WLR_RENDERER", "gles2", ["gles2", "-"]),
+                                   ("WLR_RENDERER_ALLOW_SOFTWARE", "1", ["-", "1"]),
+                                   ("WLR_RENDER_DRM_DEVICE", "/dev/dri/renderD129", ["-", "-"])):
+            self.assertEqual(self.child("renderer", **ours, **{name: value}), found)
+
     def test_empty_lease(self):
-        fake = os.environ.get("FAKE_LEASE", str(ROOT / "build" / "tests" / "fake_lease.so"))
-        both = f"{PRELOAD}:{fake}"
+        both = f"{PRELOAD}:{FAKE_LEASE}"
         self.assertEqual(self.child("lease", preload=both), ["0 True False", f"2 {EINVAL}"])
         self.assertEqual(self.child("lease", preload=both, SCANOUT_SPARE_FD=None),
                          [f"0 {EINVAL}", f"2 {EINVAL}"])
+
+    def modes(self, **env):
+        """The lists for no room, for one, and for enough."""
+        return self.child("modes", preload=f"{PRELOAD}:{FAKE_LEASE}", **env)
+
+    def test_size_of_an_unsized_output(self):
+        """The first mode of that size is preferred, and moves to the front; counts stay."""
+        self.assertEqual(self.modes(SCANOUT_SIZE="1280x720"),
+                         ["3", "3", "1280x720! 1920x1080 1280x720"])
+        self.assertEqual(self.modes(SCANOUT_SIZE="1920x1080")[2], "1920x1080! 1280x720 1280x720")
+
+    def test_size_of_a_sized_output(self):
+        """The host's counts, and what was preferred before it is gone."""
+        self.assertEqual(self.modes(SCANOUT_SIZE="1280x720", FAKE_LEASE_PREFERS="1366x768"),
+                         ["4", "4", "1366x768! 1920x1080"])
+        self.assertEqual(self.modes(SCANOUT_SIZE="1280x720", FAKE_LEASE_PREFERS="1280x720"),
+                         ["4", "4", "1280x720! 1920x1080 1280x720 1280x720"])
+
+    def test_no_size(self):
+        """Nothing is changed without one, for one that is not there, and for nonsense."""
+        for size in (None, "", "1280", "x720", "1280x", "800x600", "-1x-1", "99999999999x720",
+                     "1280 720"):
+            self.assertEqual(self.modes(SCANOUT_SIZE=size)[2], "1920x1080 1280x720 1280x720", size)
+
+    def seat(self, *answer):
+        """A seat's socket for spares that answers each call like that."""
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        path = os.path.join(folder.name, "spare")
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(path)
+        listener.listen()
+
+        def serve():
+            while True:
+                try:
+                    client = listener.accept()[0]
+                except OSError:
+                    return
+                with client:
+                    if answer:
+                        socket.send_fds(client, [struct.pack("=II", *answer)], [0])
+        thread = threading.Thread(target=serve)
+        thread.start()
+
+        def end():
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            listener.close()
+        self.addCleanup(end)
+        return path
+
+    def test_size_by_a_seat(self):
+        """In a container that has all by CDI, the seat tells; the variable counts more."""
+        for answer, shown in (((1280, 720), "1280x720! 1920x1080 1280x720"),
+                              ((0, 0), "1920x1080 1280x720 1280x720"),
+                              ((), "1920x1080 1280x720 1280x720")):
+            path = self.seat(*answer)
+            self.assertEqual(self.modes(SCANOUT_SPARE=path)[2], shown)
+        self.assertEqual(self.modes(SCANOUT_SPARE=path, SCANOUT_SIZE="1920x1080")[2],
+                         "1920x1080! 1280x720 1280x720")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import socket
 import struct
 import unittest
 
-from server import PATIENCE, ServerTest
+from server import ServerTest
 
 OPEN_SEAT, CLOSE_SEAT, OPEN_DEVICE, CLOSE_DEVICE, DISABLE, SWITCH, PING = range(1, 8)
 SEAT_OPENED, SEAT_CLOSED, DEVICE_OPENED, DEVICE_CLOSED = range(0x8001, 0x8005)
@@ -19,7 +19,6 @@ CARD = "/dev/null"
 class Client:
     def __init__(self, server):
         self.socket = socket.socket(socket.AF_UNIX)
-        self.socket.settimeout(PATIENCE)
         self.socket.connect(server.path("seatd"))
 
     def send(self, opcode, payload=b""):
@@ -81,10 +80,10 @@ class SeatdTest(ServerTest):
         self.addCleanup(client.close)
         return client
 
-    def assert_alive(self):
+    def is_alive(self):
         client = self.client()
         client.send(PING)
-        self.assertEqual(client.receive(), (PONG, b"", []))
+        return client.receive() == (PONG, b"", [])
 
     def read(self, fd):
         self.addCleanup(os.close, fd)
@@ -206,9 +205,9 @@ class Turns(SeatdTest):
     def test_resume_waits_for_the_answer(self):
         """Resumed before the client said it had stopped: enabled only after it did."""
         client = self.client().enable()
-        self.server.command("blink")
+        self.server.command("pause")
         self.assertEqual(client.receive(), (EVENT_DISABLE, b"", []))
-        self.assertTrue(self.server.is_silent())
+        self.server.command("resume")
         client.send(PING)
         self.assertEqual(client.receive(), (PONG, b"", []))
         client.send(DISABLE)
@@ -240,6 +239,31 @@ class OldTurns(SeatdTest):
         self.server.command("pause")
         self.assertEqual(client.receive(), (EVENT_DISABLE, b"", []))
         client.send(DISABLE)
+        client.send(PING)
+        self.assertEqual(client.receive(), (PONG, b"", []))
+        self.server.command("resume")
+        self.assertEqual(client.receive(), (EVENT_ENABLE, b"", []))
+
+
+class EitherTurns(SeatdTest):
+    options = ("--either",)
+
+    def test_not_told_of_a_pause(self):
+        """A client of which nobody knows what it expects hears of no pause, and keeps its card."""
+        client = self.client().enable()
+        client.open()
+        self.server.wait("take 1")
+        for word in ("pause", "resume", "blink"):
+            self.server.command(word)
+            client.send(PING)
+            self.assertEqual(client.receive(), (PONG, b"", []), word)
+        self.assertTrue(self.server.is_silent())
+
+    def test_opened_while_paused(self):
+        """One that comes while the seat is paused has to wait all the same."""
+        self.server.command("pause")
+        client = self.client()
+        client.open_seat()
         client.send(PING)
         self.assertEqual(client.receive(), (PONG, b"", []))
         self.server.command("resume")
@@ -315,7 +339,7 @@ class BadInput(SeatdTest):
         self.assertEqual(alive, 32)
         for client in crowd:
             client.close()
-        self.assert_alive()
+        self.wait_for_room()
 
     def test_descriptors_sent_to_the_server(self):
         """A client may send descriptors; the server does not keep them."""

@@ -15,7 +15,7 @@ static int call_with(sd_bus *bus, sd_bus_error *error, sd_bus_message **ret, con
 	if (r >= 0 && types) {
 		r = sd_bus_message_appendv(m, types, args);
 	}
-	return r < 0 ? r : sd_bus_call(bus, m, PATIENCE_USEC, error, ret);
+	return r < 0 ? r : sd_bus_call(bus, m, 0, error, ret);
 }
 
 sd_bus_message *call(sd_bus *bus, const char *method, const char *types, ...) {
@@ -115,17 +115,19 @@ char *scanout_property(sd_bus *bus, const char *id, const char *property) {
 	return value;
 }
 
+static bool is_in_state(sd_bus *bus, const char *id, const char *state) {
+	AUTO_FREE char *now = scanout_property(bus, id, "State");
+	return strcmp(now, state) == 0;
+}
+
 void wait_for_state(sd_bus *bus, const char *id, const char *state) {
-	uint64_t end = now_usec() + PATIENCE_USEC;
-	for (;;) {
-		AUTO_FREE char *now = scanout_property(bus, id, "State");
-		if (strcmp(now, state) == 0) {
-			return;
-		}
-		if (now_usec() > end) {
-			fail_msg("%s stays %s instead of %s", id, now, state);
-		}
+	char what[128];
+	snprintf(what, sizeof(what), "%s is %s", id, state);
+	uint64_t since = patience_begin(what);
+	while (!is_in_state(bus, id, state)) {
+		patience_sleep(since);
 	}
+	patience_end();
 }
 
 uint32_t count_free(sd_bus *bus) {
@@ -140,11 +142,11 @@ uint32_t count_free(sd_bus *bus) {
 }
 
 void wait_for_free(sd_bus *bus, uint32_t n) {
-	uint64_t end = now_usec() + PATIENCE_USEC;
-	uint32_t now;
-	while ((now = count_free(bus)) != n) {
-		if (now_usec() > end) {
-			fail_msg("%u scanouts are free instead of %u", now, n);
-		}
+	char what[64];
+	snprintf(what, sizeof(what), "%u scanouts are free", n);
+	uint64_t since = patience_begin(what);
+	while (count_free(bus) != n) {
+		patience_sleep(since);
 	}
+	patience_end();
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -18,6 +19,19 @@
 
 #define FIRST_CARDS "4"
 
+static bool has_logged(struct bus_rig *rig, const char *text, char *log, size_t size) {
+	AUTO_FCLOSE FILE *file = fopen(rig->log, "re");
+	size_t n = file ? fread(log, 1, size - 1, file) : 0;
+	log[n] = '\0';
+	return strstr(log, text);
+}
+
+static void show_log(void *data) {
+	char log[16384];
+	has_logged(data, "", log, sizeof(log));
+	print_error("The daemon wrote:\n%s\n", log);
+}
+
 struct bus_rig *bus_rig_new(void) {
 	struct bus_rig *rig = calloc(1, sizeof(*rig));
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -27,10 +41,12 @@ struct bus_rig *bus_rig_new(void) {
 	assert_true(asprintf(&rig->log, "%s/log", rig->directory) > 0);
 	assert_true(asprintf(&rig->address, "unix:path=%s/bus", rig->directory) > 0);
 	bus_rig_write_config(rig, "[Card]\nSeat=none\n");
+	rig->clock = "stopped";
 
 	rig->notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s/notify", rig->directory);
 	assert_int_equal(bind(rig->notify_fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	patience_explain(show_log, rig);
 	return rig;
 }
 
@@ -62,6 +78,7 @@ void bus_rig_start_bus(struct bus_rig *rig, bool may_own) {
 			    "\"-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN\" "
 			    "\"http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd\">\n"
 			    "<busconfig><listen>%s</listen><auth>EXTERNAL</auth>\n"
+			    "<limit name=\"auth_timeout\">86400000</limit>\n"
 			    "<policy context=\"default\"><allow user=\"*\"/>"
 			    "<allow send_destination=\"*\"/><allow receive_sender=\"*\"/>"
 			    "<%s own=\"*\"/></policy></busconfig>\n",
@@ -92,21 +109,54 @@ void bus_rig_kill_bus(struct bus_rig *rig) {
 	rig->bus = 0;
 }
 
-/* As systemd does: the sockets for guests and for agents, which listen before the daemon runs. */
-static void pass_sockets(struct bus_rig *rig) {
-	static const char *const names[] = {"guest", "agent"};
-	char path[128], pid[16];
-	for (int i = 0; i < 2; i++) {
-		snprintf(path, sizeof(path), "%s/%s", rig->directory, names[i]);
-		int fd = socket_listen(path);
-		if (fd < 0 || (fd = fcntl(fd, F_DUPFD_CLOEXEC, 10)) < 0 || dup2(fd, 3 + i) < 0) {
-			_exit(127);
-		}
+static int listen_as(const struct bus_rig *rig, const char *name) {
+	char path[128];
+	snprintf(path, sizeof(path), "%s/%s", rig->directory, name);
+	int fd = socket_listen(path, 0666);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+/* As systemd does, in the child: a socket that listens before the program runs. */
+static void pass_socket(int fd, const char *name) {
+	char pid[16];
+	if ((fd = fcntl(fd, F_DUPFD_CLOEXEC, 10)) < 0 || dup2(fd, 3) < 0) {
+		_exit(127);
 	}
 	snprintf(pid, sizeof(pid), "%d", (int)getpid());
 	setenv("LISTEN_PID", pid, true);
-	setenv("LISTEN_FDS", "2", true);
-	setenv("LISTEN_FDNAMES", "guest:agent", true);
+	setenv("LISTEN_FDS", "1", true);
+	setenv("LISTEN_FDNAMES", name, true);
+}
+
+static void write_to_log(const struct bus_rig *rig) {
+	int fd = open(rig->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	dup2(fd, STDOUT_FILENO);
+	dup2(fd, STDERR_FILENO);
+}
+
+static void start_front(struct bus_rig *rig) {
+	const char *binary = getenv("SCANOUT_FRONT");
+	AUTO_CLOSE int listener = listen_as(rig, "guest");
+	sigset_t set, before;
+	/* A test may end it before it has come so far as to wait for that. */
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigprocmask(SIG_BLOCK, &set, &before);
+	rig->front = fork_child();
+	if (rig->front == 0) {
+		char address[128];
+		snprintf(address, sizeof(address), "unix:path=%s/agent", rig->directory);
+		setenv("SCANOUT_ADDRESS", address, true);
+		unsetenv("NOTIFY_SOCKET");
+		unsetenv("WATCHDOG_USEC");
+		close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
+		write_to_log(rig);
+		pass_socket(listener, "guest");
+		execl(binary ? binary : "build/san/scanout-front", "scanout-front", NULL);
+		_exit(127);
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
 pid_t bus_rig_spawn(struct bus_rig *rig, const char *cards, const char *argument) {
@@ -114,16 +164,17 @@ pid_t bus_rig_spawn(struct bus_rig *rig, const char *cards, const char *argument
 	if (!binary) {
 		binary = "build/san/scanoutd-fake";
 	}
+	AUTO_CLOSE int listener = listen_as(rig, "agent");
 	pid_t pid = fork_child();
 	if (pid == 0) {
 		char notify[128];
-		int fd = open(rig->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
 		snprintf(notify, sizeof(notify), "%s/notify", rig->directory);
 		setenv("DBUS_SYSTEM_BUS_ADDRESS", rig->address, true);
 		unsetenv("SYSTEMD_EXEC_PID");
 		unsetenv("NOTIFY_SOCKET");
 		setenv("RUNTIME_DIRECTORY", rig->directory, true);
 		setenv("SCANOUTD_FAKE", cards, true);
+		setenv("SCANOUTD_FAKE_CLOCK", rig->clock, true);
 		unsetenv("JOURNAL_STREAM");
 		unsetenv("WATCHDOG_USEC");
 		close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); // what the test has is not the daemon's
@@ -131,11 +182,10 @@ pid_t bus_rig_spawn(struct bus_rig *rig, const char *cards, const char *argument
 		if (shared) {
 			fcntl(atoi(shared), F_SETFD, 0);
 		}
-		dup2(fd, STDOUT_FILENO);
-		dup2(fd, STDERR_FILENO);
+		write_to_log(rig);
 		if (!rig->by_hand) {
 			setenv("NOTIFY_SOCKET", notify, true);
-			pass_sockets(rig);
+			pass_socket(listener, "agent");
 		}
 		execl(binary, "scanoutd", "--debug", "--config", rig->config, argument, NULL);
 		_exit(127);
@@ -143,25 +193,42 @@ pid_t bus_rig_spawn(struct bus_rig *rig, const char *cards, const char *argument
 	return pid;
 }
 
-void bus_rig_wait_notified(struct bus_rig *rig, const char *line) {
-	char text[512];
-	struct pollfd p = {.fd = rig->notify_fd, .events = POLLIN};
-	for (;;) {
-		if (poll(&p, 1, (int)(PATIENCE_USEC / 1000)) != 1) {
-			assert_logged(rig, "\n\n"); // shows the log
-		}
-		ssize_t n = recv(rig->notify_fd, text, sizeof(text) - 1, 0);
-		assert_true(n > 0);
-		text[n] = '\0';
-		if (strncmp(text, line, strlen(line)) == 0) {
-			return;
-		}
+/* Waits for a message, or for the end of the daemon, which says no more. */
+static void receive_notice(struct bus_rig *rig, char *text, size_t size) {
+	AUTO_CLOSE int pidfd = pidfd_open(rig->daemon, 0);
+	struct pollfd fds[] = {{rig->notify_fd, POLLIN, 0}, {pidfd, POLLIN, 0}};
+	assert_true(poll(fds, 2, -1) > 0);
+	ssize_t n = recv(rig->notify_fd, text, size - 1, MSG_DONTWAIT);
+	if (n <= 0) {
+		assert_logged(rig, "\n\n"); // shows the log
 	}
+	text[n] = '\0';
+}
+
+void bus_rig_wait_notified(struct bus_rig *rig, const char *line) {
+	char text[512] = "";
+	patience_begin(line);
+	while (strncmp(text, line, strlen(line)) != 0) {
+		receive_notice(rig, text, sizeof(text));
+	}
+	patience_end();
 }
 
 void bus_rig_start_daemon(struct bus_rig *rig, const char *cards) {
 	rig->daemon = bus_rig_spawn(rig, cards, NULL);
 	bus_rig_wait_notified(rig, "READY=1");
+	if (!rig->front) {
+		start_front(rig);
+	}
+}
+
+pid_t bus_rig_find_front(struct bus_rig *rig) {
+	char path[64];
+	int pid = 0;
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)rig->front, (int)rig->front);
+	AUTO_FCLOSE FILE *children = fopen(path, "re");
+	assert_non_null(children);
+	return fscanf(children, "%d", &pid) == 1 ? pid : 0;
 }
 
 static void assert_ended_well(struct bus_rig *rig, int status) {
@@ -178,18 +245,17 @@ void bus_rig_stop_daemon(struct bus_rig *rig) {
 	assert_ended_well(rig, wait_for_exit(pid));
 }
 
+void bus_rig_change_clock(struct bus_rig *rig, const char *clock) {
+	bus_rig_stop_daemon(rig);
+	rig->clock = clock;
+	bus_rig_start_daemon(rig, FIRST_CARDS);
+}
+
 int bus_rig_run(struct bus_rig *rig, const char *cards, const char *argument) {
 	unlink(rig->log);
 	int status = wait_for_exit(bus_rig_spawn(rig, cards, argument));
 	assert_true(WIFEXITED(status));
 	return WEXITSTATUS(status);
-}
-
-static bool has_logged(struct bus_rig *rig, const char *text, char *log, size_t size) {
-	AUTO_FCLOSE FILE *file = fopen(rig->log, "re");
-	size_t n = file ? fread(log, 1, size - 1, file) : 0;
-	log[n] = '\0';
-	return strstr(log, text);
 }
 
 void assert_logged(struct bus_rig *rig, const char *text) {
@@ -201,23 +267,26 @@ void assert_logged(struct bus_rig *rig, const char *text) {
 
 void bus_rig_wait_logged(struct bus_rig *rig, const char *text) {
 	char log[16384];
-	uint64_t end = now_usec() + PATIENCE_USEC;
+	uint64_t since = patience_begin(text);
 	while (!has_logged(rig, text, log, sizeof(log))) {
-		if (now_usec() > end) {
-			assert_logged(rig, text);
-		}
-		poll(NULL, 0, 2);
+		patience_sleep(since);
 	}
+	patience_end();
 }
 
 void bus_rig_destroy(struct bus_rig *rig) {
 	sd_bus_flush_close_unref(rig->client);
+	if (rig->front) {
+		kill(rig->front, SIGTERM);
+		assert_ended_well(rig, wait_for_exit(rig->front));
+	}
 	if (rig->daemon) {
 		bus_rig_stop_daemon(rig);
 	}
 	if (rig->bus) {
 		bus_rig_kill_bus(rig);
 	}
+	patience_explain(NULL, NULL);
 	close(rig->notify_fd);
 	remove_directory(rig->directory);
 	free(rig->config);
@@ -240,26 +309,26 @@ int bus_rig_teardown(void **state) {
 	return 0;
 }
 
-sd_bus *bus_rig_connect(struct bus_rig *rig) {
-	sd_bus *bus = NULL;
-	assert_int_equal(sd_bus_new(&bus), 0);
-	assert_true(sd_bus_set_address(bus, rig->address) >= 0);
-	assert_true(sd_bus_set_bus_client(bus, true) >= 0);
-	assert_true(sd_bus_negotiate_fds(bus, true) >= 0);
-	assert_true(sd_bus_start(bus) >= 0);
-	return bus;
+int bus_rig_try_connect(const char *address, bool is_bus, sd_bus **ret) {
+	int r = sd_bus_new(ret);
+	if (r < 0 || (r = sd_bus_set_address(*ret, address)) < 0 ||
+		(r = sd_bus_set_bus_client(*ret, is_bus)) < 0 ||
+		(r = sd_bus_negotiate_fds(*ret, true)) < 0 ||
+		(r = sd_bus_set_method_call_timeout(*ret, UINT64_MAX)) < 0) {
+		return r;
+	}
+	return sd_bus_start(*ret);
 }
 
-void bus_rig_open_to_guests(struct bus_rig *rig) {
-	AUTO_FREE char *config = NULL;
-	assert_true(asprintf(&config, "[Card]\nSeat=none\n[Guest]\nSocket=%s/guests/bus\n",
-			    rig->directory) > 0);
-	bus_rig_write_config(rig, config);
+sd_bus *bus_rig_connect(struct bus_rig *rig) {
+	sd_bus *bus = NULL;
+	assert_true(bus_rig_try_connect(rig->address, true, &bus) >= 0);
+	return bus;
 }
 
 int bus_rig_guest_socket(struct bus_rig *rig) {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s/guests/bus", rig->directory);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/guest", rig->directory);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	assert_true(fd >= 0);
 	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
@@ -270,13 +339,10 @@ sd_bus *bus_rig_connect_peer(struct bus_rig *rig, const char *name) {
 	sd_bus *bus = NULL;
 	char address[256];
 	snprintf(address, sizeof(address), "unix:path=%s/%s", rig->directory, name);
-	assert_int_equal(sd_bus_new(&bus), 0);
-	assert_true(sd_bus_set_address(bus, address) >= 0);
-	assert_true(sd_bus_negotiate_fds(bus, true) >= 0);
-	assert_true(sd_bus_start(bus) >= 0);
+	assert_true(bus_rig_try_connect(address, false, &bus) >= 0);
 	return bus;
 }
 
 sd_bus *bus_rig_guest(struct bus_rig *rig) {
-	return bus_rig_connect_peer(rig, "guests/bus");
+	return bus_rig_connect_peer(rig, "guest");
 }

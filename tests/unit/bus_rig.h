@@ -1,11 +1,11 @@
-/* A dbus-daemon of its own with the real daemon on fake cards, and clients of it. */
+/* A dbus-daemon of its own with the real daemon on fake cards, the real front, and clients. */
 #ifndef TESTS_BUS_RIG_H
 #define TESTS_BUS_RIG_H
 
 #include <systemd/sd-bus.h>
 
 #include "common/cleanup.h"
-#include "common/names.h"
+#include "scanout/dbus_names.h"
 #include "support.h"
 
 struct bus_rig {
@@ -13,9 +13,10 @@ struct bus_rig {
 	char *config;    // scanoutd.conf's path
 	char *log;       // what the daemon wrote to stderr
 	char *address;
-	int notify_fd; // NOTIFY_SOCKET of the daemon
-	bool by_hand;  // daemons get no NOTIFY_SOCKET and no sockets passed
-	pid_t bus, daemon;
+	int notify_fd;     // NOTIFY_SOCKET of the daemon
+	bool by_hand;      // daemons get no NOTIFY_SOCKET and no sockets passed
+	const char *clock; // of daemons: "stopped" at first, "hurried" or "real", see fake_clock.h
+	pid_t bus, daemon, front; // the front is started with the first daemon
 	sd_bus *client;
 };
 
@@ -24,6 +25,8 @@ struct bus_rig *bus_rig_new(void);
 /* Starts dbus-daemon. `may_own`: whether its policy lets anybody take a name. */
 void bus_rig_start_bus(struct bus_rig *rig, bool may_own);
 void bus_rig_kill_bus(struct bus_rig *rig);
+/* The process that serves this one's connections; 0 if there is none. */
+pid_t bus_rig_find_front(struct bus_rig *rig);
 
 /* Starts the daemon on these cards ("16", see scanoutd_fake.c) and returns its pid. */
 pid_t bus_rig_spawn(struct bus_rig *rig, const char *cards, const char *argument);
@@ -31,6 +34,8 @@ pid_t bus_rig_spawn(struct bus_rig *rig, const char *cards, const char *argument
 void bus_rig_start_daemon(struct bus_rig *rig, const char *cards);
 /* Waits for a line in what the daemon notifies, such as "READY=1". */
 void bus_rig_wait_notified(struct bus_rig *rig, const char *line);
+/* Ends the daemon and starts one with another clock, and four outputs. */
+void bus_rig_change_clock(struct bus_rig *rig, const char *clock);
 /* Ends the daemon; it must end well: no leak, no picture seen. */
 void bus_rig_stop_daemon(struct bus_rig *rig);
 /* Runs the daemon to its end. Returns the exit status; its output is in rig->log. */
@@ -46,13 +51,13 @@ void bus_rig_destroy(struct bus_rig *rig);
 int bus_rig_setup(void **state);
 int bus_rig_teardown(void **state);
 
+/* Connects to a bus, or to a peer. Its calls wait for their answers, however long that takes. */
+int bus_rig_try_connect(const char *address, bool is_bus, sd_bus **ret);
 /* A new connection, which the caller closes with sd_bus_flush_close_unref(). */
 sd_bus *bus_rig_connect(struct bus_rig *rig);
 
-/* The same without the bus, to the daemon's socket for guests, "guest", or for agents, "agent". */
+/* The same without the bus, to the socket for guests, "guest", or for agents, "agent". */
 sd_bus *bus_rig_connect_peer(struct bus_rig *rig, const char *name);
-/* Configures a guest socket, for before the daemon starts; and connects to it. */
-void bus_rig_open_to_guests(struct bus_rig *rig);
 int bus_rig_guest_socket(struct bus_rig *rig);
 sd_bus *bus_rig_guest(struct bus_rig *rig);
 
@@ -79,19 +84,18 @@ uint32_t count_free(sd_bus *bus);
 void wait_for_free(sd_bus *bus, uint32_t n);
 
 /* Handles the connection's messages until the condition holds. */
-#define process_until(bus, condition)                                        \
-	do {                                                                 \
-		uint64_t process_until_end_ = now_usec() + PATIENCE_USEC;    \
-		while (!(condition)) {                                       \
-			if (now_usec() > process_until_end_) {               \
-				fail_msg("This never came: %s", #condition); \
-			}                                                    \
-			int process_until_r_ = sd_bus_process((bus), NULL);  \
-			assert_true(process_until_r_ >= 0);                  \
-			if (process_until_r_ == 0) {                         \
-				assert_true(sd_bus_wait((bus), 5000) >= 0);  \
-			}                                                    \
-		}                                                            \
+#define process_until(bus, condition)                                                           \
+	do {                                                                                    \
+		uint64_t process_until_since_ = patience_begin(#condition);                     \
+		while (!(condition)) {                                                          \
+			int process_until_r_ = sd_bus_process((bus), NULL);                     \
+			assert_true(process_until_r_ >= 0);                                     \
+			if (process_until_r_ == 0) {                                            \
+				assert_true(sd_bus_wait((bus),                                  \
+						    patience_step(process_until_since_)) >= 0); \
+			}                                                                       \
+		}                                                                               \
+		patience_end();                                                                 \
 	} while (0)
 
 #endif

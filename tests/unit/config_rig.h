@@ -2,7 +2,7 @@
 #ifndef TESTS_CONFIG_RIG_H
 #define TESTS_CONFIG_RIG_H
 
-#include "config.h"
+#include "daemon/model/config_file.h"
 #include "support.h"
 
 struct config_rig {

@@ -107,6 +107,7 @@ struct fake_card *fake_card_add(const char *device, const struct card_snapshot *
 	assert(card);
 	fake_lock();
 	snprintf(card->device, sizeof(card->device), "%s", device);
+	snprintf(card->driver, sizeof(card->driver), "virtio_gpu");
 	card->topology = *topology;
 	card->present = true;
 	card->master_peer = -1;
@@ -118,6 +119,18 @@ struct fake_card *fake_card_add(const char *device, const struct card_snapshot *
 	TAILQ_INSERT_TAIL(&fake_kernel.cards, card, link);
 	fake_unlock();
 	return card;
+}
+
+void fake_card_set_driver(struct fake_card *card, const char *driver) {
+	fake_lock();
+	snprintf(card->driver, sizeof(card->driver), "%s", driver);
+	fake_unlock();
+}
+
+void fake_card_set_link(struct fake_card *card, const char *path) {
+	fake_lock();
+	snprintf(card->path, sizeof(card->path), "%s", path);
+	fake_unlock();
 }
 
 void fake_card_remove(struct fake_card *card) {

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "card.h"
+#include "daemon/model/card.h"
 #include "fake_event.h"
 #include "fake_gate.h"
 #include "fake_topology.h"
@@ -25,6 +25,9 @@ void fake_finish(void);
 
 /* A card that exists from now on. All its CRTCs and planes show the boot's picture. */
 struct fake_card *fake_card_add(const char *device, const struct card_snapshot *topology);
+/* Another driver than virtio_gpu; another path that leads to it. */
+void fake_card_set_driver(struct fake_card *card, const char *driver);
+void fake_card_set_link(struct fake_card *card, const char *path);
 /* Unplugs it: every call on it fails with ENODEV, its leases are gone. Sends REMOVED. */
 void fake_card_remove(struct fake_card *card);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "fake_card.h"
@@ -19,19 +20,24 @@ static struct {
 	struct card_event events[MAX_EVENTS];
 	unsigned n_events;
 	bool lost, quiet;
+	int log[2]; // the reader's end and ours: a datagram is a record
 } fake;
 
 void fake_events_init(void) {
 	fake.n_events = 0;
 	fake.lost = fake.quiet = false;
+	int r = socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fake.log);
+	assert(r == 0);
 	fake.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	fake.wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	struct epoll_event event = {.events = EPOLLIN};
-	int r = epoll_ctl(fake.epoll_fd, EPOLL_CTL_ADD, fake.wake_fd, &event);
+	r = epoll_ctl(fake.epoll_fd, EPOLL_CTL_ADD, fake.wake_fd, &event);
 	assert(r == 0);
 }
 
 void fake_events_finish(void) {
+	close(fake.log[0]);
+	close(fake.log[1]);
 	close(fake.epoll_fd);
 	close(fake.wake_fd);
 }
@@ -71,6 +77,16 @@ int fake_monitor(void) {
 		r = fcntl(fake.epoll_fd, F_DUPFD_CLOEXEC, 3);
 	}
 	return fake_leave(r);
+}
+
+int fake_open_log(void) {
+	int fd = fcntl(fake.log[0], F_DUPFD_CLOEXEC, 3);
+	return fd < 0 ? -errno : fd;
+}
+
+void fake_log(const char *record) {
+	ssize_t n = send(fake.log[1], record, strlen(record), 0);
+	assert(n == (ssize_t)strlen(record));
 }
 
 int fake_read_event(int fd, struct card_event *ret) {

@@ -4,7 +4,7 @@
 
 #include <stdbool.h>
 
-#include "card.h"
+#include "daemon/model/card.h"
 
 /* Tells the daemon's monitor. */
 void fake_send(enum card_event_type type, const char *device);
@@ -13,11 +13,15 @@ void fake_lose_events(void);
 /* From now on ended leases send no event. */
 void fake_set_quiet(bool quiet);
 
+/* A record in the kernel's log. */
+void fake_log(const char *record);
+
 /* For the fake's own files. */
 void fake_events_init(void);
 void fake_events_finish(void);
 /* struct card_ops */
 int fake_monitor(void);
+int fake_open_log(void);
 int fake_read_event(int fd, struct card_event *ret);
 /* With the lock held. */
 void fake_push_event(enum card_event_type type, const char *device);

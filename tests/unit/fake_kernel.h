@@ -19,6 +19,8 @@ struct fake_lessee {
 
 struct fake_card {
 	char device[64];
+	char path[64]; // one more that leads to it, or ""
+	char driver[32];
 	struct card_snapshot topology;
 	uint64_t crtc_picture[CARD_MAX_OBJECTS], plane_picture[CARD_MAX_OBJECTS]; // 0 = blank
 	bool adopted[CARD_MAX_OBJECTS];

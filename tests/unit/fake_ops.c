@@ -43,6 +43,32 @@ static int fake_find_node(int fd, char (*ret)[64]) {
 	return fake_leave(r < 0 ? r : card ? 0 : -ENODEV);
 }
 
+static int fake_resolve(const char *path, char (*ret)[64]) {
+	struct fake_card *card;
+	int r = -ENOENT;
+	if (strncmp(path, "/dev/dri/card", 13) == 0) {
+		snprintf(*ret, sizeof(*ret), "%s", path);
+		return 0;
+	}
+	fake_lock();
+	TAILQ_FOREACH (card, &fake_kernel.cards, link) {
+		if (card->present && strcmp(card->path, path) == 0) {
+			memcpy(ret, card->device, sizeof(*ret));
+			r = 0;
+		}
+	}
+	return fake_leave(r);
+}
+
+static int fake_driver(const char *device, char *ret, size_t size) {
+	fake_lock();
+	struct fake_card *card = fake_find_device(device);
+	if (card) {
+		snprintf(ret, size, "%s", card->driver);
+	}
+	return fake_leave(card ? 0 : -ENOENT);
+}
+
 static int use_opened(struct fake_card *card, int fd) {
 	struct stat st;
 	if (fstat(fd, &st) < 0) {
@@ -90,7 +116,7 @@ static void fake_describe_master(const char *device, char *ret, size_t size) {
 	snprintf(ret, size, "Xorg (pid 812)");
 }
 
-static int fake_snapshot(int fd, struct card_snapshot *ret) {
+static int fake_snapshot(int fd, const struct card_mode *usual, struct card_snapshot *ret) {
 	int r = fake_enter(FAKE_SNAPSHOT);
 	struct fake_card *card = fake_find_master(fd);
 	if (r == 0 && !card->present) {
@@ -98,6 +124,9 @@ static int fake_snapshot(int fd, struct card_snapshot *ret) {
 	}
 	if (r == 0) {
 		*ret = card->topology;
+		for (unsigned i = 0; i < ret->n_connectors; i++) {
+			ret->connectors[i].usual = *usual; // it has modes of all sizes
+		}
 	}
 	return fake_leave(r);
 }
@@ -232,6 +261,9 @@ const struct card_ops fake_card_ops = {
 	.read_event = fake_read_event,
 	.enumerate = fake_enumerate,
 	.find_node = fake_find_node,
+	.resolve = fake_resolve,
+	.driver = fake_driver,
+	.open_log = fake_open_log,
 	.open = fake_open,
 	.describe_master = fake_describe_master,
 	.snapshot = fake_snapshot,

@@ -2,7 +2,7 @@
 #ifndef TESTS_FAKE_TOPOLOGY_H
 #define TESTS_FAKE_TOPOLOGY_H
 
-#include "card.h"
+#include "daemon/model/card.h"
 
 /* Object ids differ between the kinds, and none is an index. */
 #define FAKE_CONNECTOR(i) (100 + 3 * (uint32_t)(i))

@@ -8,13 +8,14 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "inventory.h"
-#include "linger.h"
-#include "log.h"
-#include "monitor.h"
-#include "passed.h"
+#include "daemon/core/inventory.h"
+#include "daemon/core/monitor.h"
+#include "daemon/core/request.h"
+#include "daemon/drain/linger.h"
+#include "daemon/util/log.h"
+#include "daemon/util/passed.h"
+#include "daemon/util/string_list.h"
 #include "starve.h"
-#include "string_list.h"
 
 const struct identity root = {.uid = 0, .pid = 1};
 const struct identity user = {.uid = 1000, .pid = 2};
@@ -39,7 +40,7 @@ static void on_changed(void *data, struct scanout *scanout) {
 
 static void on_leased(void *data, struct lease *lease) {
 	struct rig *rig = data;
-	assert_int_equal(lease->scanout->state, SCANOUT_LEASED);
+	assert_int_equal(scanout_state(lease->scanout), SCANOUT_LEASED);
 	rig->n_leased++;
 }
 
@@ -75,6 +76,8 @@ static const struct manager_observer observer = {
 static struct config make_config(bool force_connect, const char *exclude) {
 	struct config config = {
 		.force_connect = force_connect,
+		.default_width = 1024,
+		.default_height = 768,
 		.admin_gid = (gid_t)-1,
 		.max_per_holder = 4,
 		.max_linger_usec = UINT64_C(3600000000),
@@ -89,10 +92,12 @@ struct rig *rig_new(bool force_connect, const char *exclude) {
 	log_set_max_level(getenv("SCANOUTD_TEST_LOG") ? LOG_DEBUG : -1);
 	rig->n_fds = count_fds(getpid());
 	fake_init();
+	clock_stop();
 	assert_int_equal(sd_event_new(&rig->event), 0);
 	manager_init(&rig->manager, rig->event, &fake_card_ops, &config);
 	rig->manager.observer = &observer;
 	rig->manager.observer_data = rig;
+	assert_int_equal(request_init(&rig->manager), 0);
 	assert_int_equal(monitor_new(&rig->manager, &rig->monitor), 0);
 	return rig;
 }
@@ -102,6 +107,7 @@ struct fake_card *rig_add_card(
 	struct fake_card *card = fake_card_add(device, topology);
 	assert_int_equal(inventory_add(&rig->manager, device), 0);
 	run_until(rig->event, rig->manager.preparing == 0);
+	run_pending(rig->event); // the queue is served
 	return card;
 }
 
@@ -134,6 +140,7 @@ void rig_destroy(struct rig *rig) {
 	assert_int_equal(fake_n_torn(), 0);
 	fake_finish();
 	sd_event_unref(rig->event);
+	clock_go_on();
 	remove_directory(rig->directory);
 	assert_int_equal(count_fds(getpid()), rig->n_fds);
 	free(rig);
@@ -161,8 +168,11 @@ static int start_again(struct rig *rig, int card_fd, const char *store_name) {
 	rig->manager.observer = &observer;
 	rig->manager.observer_data = rig;
 	state_init(&rig->manager.state, rig->directory);
-	rig->manager.leases.last_generation = rig->manager.state.last_generation;
-	int r = monitor_new(&rig->manager, &rig->monitor);
+	rig->manager.leases.last_generation = rig->manager.state.table.last_generation;
+	int r = request_init(&rig->manager);
+	if (r >= 0) {
+		r = monitor_new(&rig->manager, &rig->monitor);
+	}
 	if (r >= 0) {
 		r = inventory_adopt(&rig->manager, &passed);
 	}
@@ -181,7 +191,7 @@ static void end(struct rig *rig) {
 void rig_restart(struct rig *rig) {
 	const struct card *card = TAILQ_FIRST(&rig->manager.cards);
 	int fd = fcntl(card->fd, F_DUPFD_CLOEXEC, 3); // systemd's
-	char name[CARD_STORE_NAME_MAX];
+	char name[FDSTORE_NAME_MAX];
 	unsigned n = 0;
 	memcpy(name, card->store_name, sizeof(name));
 	end(rig);
@@ -196,7 +206,8 @@ void rig_restart(struct rig *rig) {
 static bool is_settled(struct rig *rig) {
 	const struct card *card;
 	const struct scanout *scanout;
-	if (rig->manager.closing > 0) {
+	if (rig->manager.closing > 0 ||
+		sd_event_source_get_enabled(rig->manager.queue.source, NULL) > 0) {
 		return false;
 	}
 	if (sd_event_source_get_enabled(rig->manager.retry.timer, NULL) > 0) {
@@ -208,8 +219,9 @@ static bool is_settled(struct rig *rig) {
 			return false;
 		}
 		TAILQ_FOREACH (scanout, &card->scanouts, link) {
-			if (scanout->state == SCANOUT_STUCK || scanout->look ||
-				(scanout->state == SCANOUT_DRAINING && !linger_is_on(scanout))) {
+			if (scanout_state(scanout) == SCANOUT_STUCK || scanout->look ||
+				(scanout_state(scanout) == SCANOUT_DRAINING &&
+					!linger_is_on(scanout))) {
 				return false;
 			}
 		}
@@ -227,7 +239,7 @@ void rig_reload(struct rig *rig, const char *exclude) {
 	starve_pause();
 	struct config config = make_config(rig->manager.config.force_connect, exclude);
 	starve_resume();
-	manager_reconfigure(&rig->manager, &config);
+	request_reconfigure(&rig->manager, &config);
 }
 
 struct scanout *rig_scanout(struct rig *rig, const char *id) {
@@ -239,7 +251,7 @@ struct scanout *rig_scanout(struct rig *rig, const char *id) {
 }
 
 enum scanout_state rig_state(struct rig *rig, const char *id) {
-	return rig_scanout(rig, id)->state;
+	return scanout_state(rig_scanout(rig, id));
 }
 
 bool rig_all_free(struct rig *rig) {
@@ -272,7 +284,7 @@ struct answer *rig_ask(struct rig *rig, const struct identity *identity, const s
 	assert_true(rig->n_answers < RIG_MAX_ANSWERS);
 	struct answer *answer = &rig->answers[rig->n_answers++];
 	*answer = (struct answer){.fd = -1, .spare_fd = -1};
-	struct waiter *waiter = manager_request(&rig->manager, wish, identity, take, answer);
+	struct waiter *waiter = request_scanout(&rig->manager, wish, identity, take, answer);
 	assert_int_equal(answer->n, waiter ? 0 : 1);
 	answer->waiter = waiter;
 	return answer;
@@ -288,7 +300,7 @@ struct answer *rig_get(struct rig *rig, const struct identity *identity, const c
 
 enum refusal_code rig_release(struct rig *rig, const struct identity *identity, const char *id) {
 	struct refusal refusal = {0};
-	return manager_release(&rig->manager, identity, id, &refusal);
+	return request_release(&rig->manager, identity, id, &refusal);
 }
 
 struct identity spawn_asker(const struct identity *as) {

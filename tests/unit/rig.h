@@ -2,8 +2,9 @@
 #ifndef TESTS_RIG_H
 #define TESTS_RIG_H
 
+#include "daemon/core/manager.h"
 #include "fake_card.h"
-#include "manager.h"
+#include "fake_clock.h"
 #include "support.h"
 
 #define RIG_MAX_ANSWERS 64
@@ -37,7 +38,7 @@ struct rig {
 	char last_ended[64];
 };
 
-/* Without a card; `exclude` may be NULL. */
+/* Without a card; `exclude` may be NULL. Until its end time stands still, see fake_clock.h. */
 struct rig *rig_new(bool force_connect, const char *exclude);
 /* The same with /dev/dri/card0, prepared. */
 struct rig *rig_with_card(const struct card_snapshot *topology);

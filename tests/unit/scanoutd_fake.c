@@ -1,40 +1,21 @@
 /*
  * scanoutd on fake cards, for tests on a private bus. SCANOUTD_FAKE says which: the numbers of
  * outputs of card0, card1, … ("16", "4,2"), nothing for no card at all. "busy" in the place of a
- * number is a card whose master is somebody else, "held" one of four outputs on which somebody
- * holds the modeset lock: until somebody opens the FIFO "gate" in $RUNTIME_DIRECTORY for writing.
- * SCANOUTD_STARVE is the number of a shared file for starve_obey().
+ * number is a card whose master is somebody else, "vga" one of another driver. By
+ * /dev/dri/by-path/N-card they can be found as well. SCANOUTD_FAKE_LOG is a record in the kernel's
+ * log. SCANOUTD_STARVE is the number of a shared file for starve_obey(), SCANOUTD_FAKE_CLOCK
+ * "stopped" or "hurried", see fake_clock.h.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/scanoutd.h"
 #include "fake_card.h"
-#include "scanoutd.h"
+#include "fake_clock.h"
 #include "starve.h"
-
-static void *wait_at_gate(void *gate) {
-	int fd = open(gate, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		close(fd);
-		fake_release(FAKE_SNAPSHOT);
-	}
-	return NULL;
-}
-
-static void hold_snapshots(void) {
-	static char gate[128];
-	pthread_t thread;
-	snprintf(gate, sizeof(gate), "%s/gate", getenv("RUNTIME_DIRECTORY"));
-	fake_hold(FAKE_SNAPSHOT);
-	if (pthread_create(&thread, NULL, wait_at_gate, gate) == 0) {
-		pthread_detach(thread);
-	}
-}
 
 static void add_cards(char *text) {
 	char device[64];
@@ -45,21 +26,34 @@ static void add_cards(char *text) {
 			topology = fake_topology_virtio(1);
 			fake_fail(FAKE_OPEN, n, 1, -EBUSY);
 		}
-		if (strcmp(word, "held") == 0) {
-			topology = fake_topology_virtio(4);
-			hold_snapshots();
+		if (strcmp(word, "vga") == 0) {
+			topology = fake_topology_virtio(1);
 		}
-		snprintf(device, sizeof(device), "/dev/dri/card%u", n++);
-		fake_card_add(device, &topology);
+		snprintf(device, sizeof(device), "/dev/dri/card%u", n);
+		struct fake_card *card = fake_card_add(device, &topology);
+		if (strcmp(word, "vga") == 0) {
+			fake_card_set_driver(card, "bochs-drm");
+		}
+		snprintf(device, sizeof(device), "/dev/dri/by-path/%u-card", n++);
+		fake_card_set_link(card, device);
 	}
 }
 
 int main(int argc, char *argv[]) {
 	char text[128];
-	const char *cards = getenv("SCANOUTD_FAKE"), *hunger = getenv("SCANOUTD_STARVE");
+	const char *cards = getenv("SCANOUTD_FAKE"), *hunger = getenv("SCANOUTD_STARVE"),
+		   *log = getenv("SCANOUTD_FAKE_LOG"), *clock = getenv("SCANOUTD_FAKE_CLOCK");
 	snprintf(text, sizeof(text), "%s", cards ? cards : "");
 	fake_init();
 	add_cards(text);
+	if (log) {
+		fake_log(log);
+	}
+	if (clock && strcmp(clock, "stopped") == 0) {
+		clock_stop();
+	} else if (clock && strcmp(clock, "hurried") == 0) {
+		clock_hurry();
+	}
 	if (hunger) {
 		starve_obey(atoi(hunger));
 		close(atoi(hunger));

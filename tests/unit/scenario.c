@@ -7,9 +7,10 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "common/names.h"
-#include "inventory.h"
-#include "modes.h"
+#include "daemon/core/inventory.h"
+#include "daemon/core/modes.h"
+#include "daemon/core/request.h"
+#include "scanout/dbus_names.h"
 
 #define CARD0 "/dev/dri/card0"
 #define CARD1 "/dev/dri/card1"
@@ -214,7 +215,7 @@ void scenario_close_all(struct rig *rig) {
 	for (unsigned i = 0; i < rig->n_answers; i++) {
 		struct answer *answer = &rig->answers[i];
 		if (answer->n == 0) {
-			manager_cancel(&rig->manager, answer->waiter);
+			request_cancel(&rig->manager, answer->waiter);
 		}
 		answer_close(answer);
 	}

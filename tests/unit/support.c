@@ -4,23 +4,14 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
-
-uint64_t now_usec(void) {
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 void run_pending(sd_event *event) {
 	int r;
@@ -61,6 +52,13 @@ char *write_text(const char *directory, const char *name, const char *text) {
 	return write_file(directory, name, text, strlen(text));
 }
 
+void wait_readable(int fd, const char *what) {
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	patience_begin(what);
+	assert_int_equal(poll(&p, 1, -1), 1);
+	patience_end();
+}
+
 unsigned count_fds(pid_t pid) {
 	char path[64];
 	unsigned n = 0;
@@ -77,13 +75,10 @@ unsigned count_fds(pid_t pid) {
 
 int wait_for_exit(pid_t pid) {
 	int status = 0;
-	AUTO_CLOSE int pidfd = pidfd_open(pid, 0);
-	struct pollfd p = {.fd = pidfd, .events = POLLIN};
-	if (pidfd >= 0 && poll(&p, 1, (int)(PATIENCE_USEC / 1000)) != 1) {
-		kill(pid, SIGKILL);
-		waitpid(pid, &status, 0);
-		fail_msg("Process %d does not end", (int)pid);
-	}
+	char what[64];
+	snprintf(what, sizeof(what), "the end of process %d", (int)pid);
+	patience_begin(what);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
+	patience_end();
 	return status;
 }

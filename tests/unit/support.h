@@ -1,4 +1,4 @@
-/* What all tests share: the includes of cmocka, waiting for conditions, temporary files. */
+/* What all tests share: the includes of cmocka, waiting on an event loop, temporary files. */
 #ifndef TESTS_SUPPORT_H
 #define TESTS_SUPPORT_H
 
@@ -14,28 +14,22 @@
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
+#include "patience.h"
+
 #define N_ELEMENTS(array) (sizeof(array) / sizeof((array)[0]))
 
-/* How long anything may take before a test gives up: a hang, not a measure. */
-#define PATIENCE_USEC UINT64_C(20000000)
-
-/* CLOCK_MONOTONIC in µs. */
-uint64_t now_usec(void);
-
 /*
- * Runs the event loop until the condition holds; the test fails if it never does. Without memory
- * (starve.h) the loop may fail as well: the daemon would end then, and be started again.
+ * Runs the event loop until the condition holds. Without memory (starve.h) the loop may fail as
+ * well: the daemon would end then, and be started again.
  */
-#define run_until(event, condition)                                                \
-	do {                                                                       \
-		uint64_t run_until_end_ = now_usec() + PATIENCE_USEC;              \
-		while (!(condition)) {                                             \
-			if (now_usec() > run_until_end_) {                         \
-				fail_msg("This never came: %s", #condition);       \
-			}                                                          \
-			int run_until_r_ = sd_event_run((event), 2000);            \
-			assert_true(run_until_r_ >= 0 || run_until_r_ == -ENOMEM); \
-		}                                                                  \
+#define run_until(event, condition)                                                              \
+	do {                                                                                     \
+		uint64_t run_until_since_ = patience_begin(#condition);                          \
+		while (!(condition)) {                                                           \
+			int run_until_r_ = sd_event_run(event, patience_step(run_until_since_)); \
+			assert_true(run_until_r_ >= 0 || run_until_r_ == -ENOMEM);               \
+		}                                                                                \
+		patience_end();                                                                  \
 	} while (0)
 
 /* Handles what is pending, without waiting for anything more. */
@@ -49,9 +43,12 @@ void remove_directory(char *path);
 char *write_file(const char *directory, const char *name, const void *content, size_t size);
 char *write_text(const char *directory, const char *name, const char *text);
 
+/* Waits until there is something to read, or the other end is gone. */
+void wait_readable(int fd, const char *what);
+
 /* How many files a process has open; 0 if it is gone. */
 unsigned count_fds(pid_t pid);
-/* Waits for the end of a child. Returns its wait status; it is killed if it does not end. */
+/* Waits for the end of a child. Returns its wait status. */
 int wait_for_exit(pid_t pid);
 
 #endif

@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,7 +27,7 @@ static struct client client_start(struct bus_rig *rig) {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct client client;
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s/seat", rig->directory);
-	int listener = socket_listen(address.sun_path);
+	int listener = socket_listen(address.sun_path, 0666);
 	assert_true(listener >= 0);
 	client.pid = fork();
 	if (client.pid == 0) {
@@ -36,8 +37,7 @@ static struct client client_start(struct bus_rig *rig) {
 		}
 		_exit(1);
 	}
-	struct pollfd connected = {.fd = listener, .events = POLLIN}; // it does not block by itself
-	assert_int_equal(poll(&connected, 1, PATIENCE_USEC / 1000), 1);
+	wait_readable(listener, "the client connects"); // accept() does not block by itself
 	client.fd = accept(listener, NULL, NULL);
 	assert_true(client.fd >= 0);
 	close(listener);
@@ -115,6 +115,33 @@ static void nobody_is_not_served(void **state) {
 	close(client.fd);
 }
 
+/* Exits with 0 if it is hung up on without a word, from a user namespace of its own. */
+static void connect_apart(const char *path) {
+	static const char words[] = "\0AUTH ANONYMOUS\r\n";
+	char byte;
+	int fd = unshare(CLONE_NEWUSER) == 0 ? socket_connect(path) : -1;
+	if (fd < 0) {
+		_exit(2);
+	}
+	(void)send(fd, words, sizeof(words) - 1, MSG_NOSIGNAL);
+	struct pollfd answer = {.fd = fd, .events = POLLIN};
+	(void)poll(&answer, 1, -1);
+	_exit(read(fd, &byte, 1) > 0);
+}
+
+/* As root in a container that has the socket, and no cgroup by which it would be known. */
+static void nobody_apart_is_an_agent(void **state) {
+	struct bus_rig *rig = *state;
+	char path[108];
+	snprintf(path, sizeof(path), "%s/agent", rig->directory);
+	pid_t pid = fork();
+	if (pid == 0) {
+		connect_apart(path);
+	}
+	assert_int_equal(wait_for_exit(pid), 0);
+	bus_rig_wait_logged(rig, "An agent is turned away: Permission denied");
+}
+
 /* A guest that has said nothing does not hold up the daemon's end. */
 static void silence_holds_nobody_up(void **state) {
 	struct bus_rig *rig = *state;
@@ -134,14 +161,13 @@ static void early_words_are_heard(void **state) {
 	static const char words[] = "\0AUTH ANONYMOUS\r\n";
 	struct bus_rig *rig = *state;
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	struct pollfd p = {.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), .events = POLLIN};
+	AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s/guest", rig->directory);
 	assert_int_equal(kill(rig->daemon, SIGSTOP), 0);
-	assert_int_equal(connect(p.fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(write(p.fd, words, sizeof(words) - 1), sizeof(words) - 1);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(write(fd, words, sizeof(words) - 1), sizeof(words) - 1);
 	assert_int_equal(kill(rig->daemon, SIGCONT), 0);
-	assert_int_equal(poll(&p, 1, PATIENCE_USEC / 1000), 1);
-	close(p.fd);
+	wait_readable(fd, "an answer to the early words");
 }
 
 /* 'device' keeps to one card; one that is not there is named. */
@@ -176,6 +202,7 @@ int main(void) {
 		TEST(an_agent_may_be_a_holder),
 		TEST(others_ask_for_themselves),
 		TEST(nobody_is_not_served),
+		TEST(nobody_apart_is_an_agent),
 		TEST(silence_holds_nobody_up),
 		TEST(early_words_are_heard),
 		cmocka_unit_test(a_card_can_be_asked_for),

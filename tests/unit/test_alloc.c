@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "alloc.h"
+#include "daemon/kms/alloc.h"
 #include "fake_topology.h"
 
 #define BIT(i) (UINT32_C(1) << (i))

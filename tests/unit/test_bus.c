@@ -1,6 +1,7 @@
 /* The daemon's life on the bus: signals, clients that vanish, a bus that does. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,7 +108,7 @@ static void send_request(sd_bus *bus, uint64_t timeout, char *ret_error) {
 	assert_true(sd_bus_message_new_method_call(bus, &m, SCANOUT_BUS_NAME, SCANOUT_BUS_PATH,
 			    SCANOUT_MANAGER_INTERFACE, "RequestScanout") >= 0);
 	assert_true(sd_bus_message_append(m, "a{sv}", 1, "timeout", "t", timeout) >= 0);
-	assert_true(sd_bus_call_async(bus, NULL, m, on_reply, ret_error, PATIENCE_USEC) >= 0);
+	assert_true(sd_bus_call_async(bus, NULL, m, on_reply, ret_error, 0) >= 0);
 	assert_true(sd_bus_flush(bus) >= 0);
 }
 
@@ -246,6 +247,7 @@ static void the_bus_cannot_be_reached_for_a_while(void **state) {
 
 static void the_daemon_is_there_before_the_bus(void **state) {
 	struct bus_rig *rig = bus_rig_new();
+	rig->clock = "real";
 	rig->daemon = bus_rig_spawn(rig, "2", NULL);
 	bus_rig_start_bus(rig, true);
 	bus_rig_wait_notified(rig, "READY=1");
@@ -257,6 +259,7 @@ static void the_daemon_is_there_before_the_bus(void **state) {
 /* The bus dies with the daemon's calls unanswered: it waits for the next bus. */
 static void the_bus_dies_before_the_name_is_taken(void **state) {
 	struct bus_rig *rig = bus_rig_new();
+	rig->clock = "real";
 	bus_rig_start_bus(rig, true);
 	assert_int_equal(kill(rig->bus, SIGSTOP), 0);
 	rig->daemon = bus_rig_spawn(rig, "2", NULL);
@@ -265,6 +268,49 @@ static void the_bus_dies_before_the_name_is_taken(void **state) {
 	bus_rig_start_bus(rig, true);
 	bus_rig_wait_notified(rig, "READY=1");
 	bus_rig_destroy(rig);
+}
+
+/* Returns when the bus has passed on what was sent before. */
+static void pass_the_bus(sd_bus *bus) {
+	for (int i = 0; i < 2; i++) {
+		assert_true(sd_bus_call_method(bus, "org.freedesktop.DBus", "/org/freedesktop/DBus",
+				    "org.freedesktop.DBus", "GetId", NULL, NULL, NULL) >= 0);
+	}
+}
+
+/* Asks while the bus does not answer the daemon, which wants to know who that is. */
+static void ask_at_a_stopped_bus(struct bus_rig *rig, sd_bus *asker, char *ret_outcome) {
+	assert_int_equal(kill(rig->daemon, SIGSTOP), 0);
+	send_request(asker, 0, ret_outcome);
+	pass_the_bus(asker);
+	assert_int_equal(kill(rig->bus, SIGSTOP), 0);
+	assert_int_equal(kill(rig->daemon, SIGCONT), 0);
+}
+
+/* That of a busy machine answers late. */
+static void a_slow_bus_is_waited_for(void **state) {
+	struct bus_rig *rig = *state;
+	AUTO_BUS sd_bus *asker = bus_rig_connect(rig);
+	char outcome[128] = "";
+	ask_at_a_stopped_bus(rig, asker, outcome);
+	poll(NULL, 0, 3000);
+	assert_int_equal(kill(rig->bus, SIGCONT), 0);
+	process_until(asker, outcome[0] != '\0');
+	assert_string_equal(outcome, "granted");
+}
+
+/* One that does not answer at all: the caller may try again. */
+static void a_silent_bus_is_told(void **state) {
+	struct bus_rig *rig = *state;
+	bus_rig_change_clock(rig, "hurried");
+	AUTO_BUS sd_bus *asker = bus_rig_connect(rig);
+	char outcome[128] = "";
+	ask_at_a_stopped_bus(rig, asker, outcome);
+	bus_rig_wait_logged(rig, SCANOUT_ERROR_DEVICE_BUSY
+		": scanoutd cannot find out who you are: the bus does not answer");
+	assert_int_equal(kill(rig->bus, SIGCONT), 0);
+	process_until(asker, outcome[0] != '\0');
+	assert_string_equal(outcome, SCANOUT_ERROR_DEVICE_BUSY);
 }
 
 static void stopping_answers_who_waits(void **state) {
@@ -294,7 +340,14 @@ static void signals_end_the_daemon_well(void **state) {
 	assert_int_equal(count_free(rig->client), 4);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, bus_rig_setup, bus_rig_teardown)
+/* A bus that is gone is looked for from time to time. */
+static int setup(void **state) {
+	bus_rig_setup(state);
+	bus_rig_change_clock(*state, "real");
+	return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, bus_rig_teardown)
 
 int main(void) {
 	const struct CMUnitTest tests[] = {
@@ -309,6 +362,8 @@ int main(void) {
 		TEST(the_bus_cannot_be_reached_for_a_while),
 		cmocka_unit_test(the_daemon_is_there_before_the_bus),
 		cmocka_unit_test(the_bus_dies_before_the_name_is_taken),
+		TEST(a_slow_bus_is_waited_for),
+		TEST(a_silent_bus_is_told),
 		TEST(stopping_answers_who_waits),
 		TEST(signals_end_the_daemon_well),
 	};

@@ -19,9 +19,11 @@ static void drop_in(struct config_rig *rig, const char *name, const char *conten
 
 static void assert_defaults(const struct config *config) {
 	assert_null(config->devices);
-	assert_int_equal(config->seat, CONFIG_SEAT_AUTO);
+	assert_int_equal(config->seat, SEAT_AUTO);
 	assert_true(config->force_connect);
 	assert_true(!config->exclude || !config->exclude[0]);
+	assert_int_equal(config->default_width, 1920);
+	assert_int_equal(config->default_height, 1080);
 	assert_null(config->admin_group);
 	assert_int_equal(config->max_per_holder, 4);
 	assert_int_equal(config->max_linger_usec, 60000000);
@@ -42,12 +44,13 @@ static void wrong_structure(void **state) {
 		const char *content, *error;
 	} wrong[] = {
 		{"Seat=none\n",
-			":1: Seat= stands before any section: [Card], [Scanouts], [Guest] or [Policy]"},
+			":1: Seat= stands before any section: [Card], [Scanouts], [Agent] or [Policy]"},
 		{"[Card]\nMaxPerHolder=2\n",
 			":2: [Card] has no key MaxPerHolder=; it has Devices=, Seat=, ForceConnect=, OnStop="},
 		{"[Card]\nseat=none\n",
 			":2: [Card] has no key seat=; it has Devices=, Seat=, ForceConnect=, OnStop="},
-		{"[Scanouts]\nInclude=x\n", ":2: [Scanouts] has no key Include=; it has Exclude="},
+		{"[Scanouts]\nInclude=x\n",
+			":2: [Scanouts] has no key Include=; it has Exclude=, DefaultSize="},
 		{"[Policy]\nX=1\n",
 			":2: [Policy] has no key X=; it has AdminGroup=, MaxPerHolder=, MaxLinger="},
 		{"[Card]\nSeat=none\nSeat=none\n", ":3: Seat= stands twice in this file"},
@@ -58,11 +61,11 @@ static void wrong_structure(void **state) {
 			":1: this is neither a [Section], a Key=value nor a # comment"},
 		/* A section without keys is looked at as well. */
 		{"[Card]\n[Cards]\n",
-			":2: unknown section [Cards]: it is [Card], [Scanouts], [Guest] or [Policy]"},
+			":2: unknown section [Cards]: it is [Card], [Scanouts], [Agent] or [Policy]"},
 		{"\n\n[]\n",
-			":3: unknown section []: it is [Card], [Scanouts], [Guest] or [Policy]"},
+			":3: unknown section []: it is [Card], [Scanouts], [Agent] or [Policy]"},
 		{"[card]\nSeat=none\n",
-			":1: unknown section [card]: it is [Card], [Scanouts], [Guest] or [Policy]"},
+			":1: unknown section [card]: it is [Card], [Scanouts], [Agent] or [Policy]"},
 		/* Half of a line must not be dropped silently. */
 		{"[Card] Seat=none\n",
 			":1: 'Seat=none' stands behind the section; it belongs on a line of its own"},
@@ -92,7 +95,7 @@ static void drop_ins_override_in_the_order_of_their_names(void **state) {
 	drop_in(rig, ".conf", "[Nonsense]\n");
 	assert_int_equal(config_rig_load(rig), 0);
 	assert_int_equal(rig->config.max_per_holder, 20);
-	assert_int_equal(rig->config.seat, CONFIG_SEAT_NONE);
+	assert_int_equal(rig->config.seat, SEAT_NONE);
 	assert_false(rig->config.force_connect);
 }
 

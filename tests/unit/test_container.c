@@ -20,6 +20,11 @@ static const struct {
 	{"0::/system.slice/desk.service/libpod-payload-" ID "\n", "podman", ID, "desk.service"},
 	/* podman, cgroup manager cgroupfs */
 	{"0::/libpod_parent/libpod-" ID "\n", "podman", ID, ""},
+	/* its pods, by both managers */
+	{"0::/machine.slice/machine-libpod_pod_" OTHER ".slice/libpod-" ID ".scope/container\n",
+		"podman", ID, "libpod-" ID ".scope"},
+	{"0::/libpod_parent/" OTHER "/libpod-" ID "\n", "podman", ID, ""},
+	{"0::/libpod_parent/" OTHER "/conmon\n", "", "", ""},
 	/* podman's monitor runs outside */
 	{"0::/machine.slice/libpod-conmon-" ID ".scope\n", "", "", "libpod-conmon-" ID ".scope"},
 	{"0::/libpod_parent/conmon\n", "", "", ""},
@@ -71,6 +76,47 @@ static void engines_are_known(void **state) {
 			strcmp(container.unit, known[i].unit) != 0) {
 			fail_msg("%s is engine '%s', container '%s', unit '%s'", known[i].text,
 				container.engine, container.id, container.unit);
+		}
+	}
+}
+
+/* Where engines put what joins a container, by 'podman exec' and the like: beside its first
+ * process, or, where that has made cgroups below, as systemd does, in one of its own. */
+static void who_joins_is_in_the_same_container(void **state) {
+	static const char *const places[] = {"", "/container", "/exec", "/.lxc", "/payload",
+		"/init.scope", "/system.slice/dbus.service", "/container/init.scope",
+		"/container/user.slice/user-0.slice/session-1.scope",
+		"/payload/machine.slice/machine-inner.scope", "/docker/" OTHER,
+		"/machine.slice/libpod-" OTHER ".scope/container",
+		"/libpod-conmon-" OTHER ".scope"};
+	static const struct {
+		const char *cgroup, *engine, *id;
+	} containers[] = {
+		{"/machine.slice/libpod-" ID ".scope", "podman", ID},
+		{"/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" ID ".scope",
+			"podman", ID},
+		{"/system.slice/desk.service/libpod-payload-" ID, "podman", ID},
+		{"/libpod_parent/libpod-" ID, "podman", ID},
+		{"/system.slice/docker-" ID ".scope", "docker", ID},
+		{"/docker/" ID, "docker", ID},
+		{"/kubepods.slice/kubepods-pod1.slice/cri-containerd-" ID ".scope", "containerd",
+			ID},
+		{"/kubepods/besteffort/pod0a1b/" ID, "container", ID},
+		{"/kubepods.slice/crio-" ID ".scope", "cri-o", ID},
+		{"/machine.slice/systemd-nspawn@desk.service", "nspawn", "desk"},
+		{"/machine.slice/machine-desk.scope", "nspawn", "desk"},
+		{"/lxc.payload.desk", "lxc", "desk"},
+	};
+	char text[1024];
+	for (size_t i = 0; i < N_ELEMENTS(containers) * N_ELEMENTS(places); i++) {
+		const char *place = places[i % N_ELEMENTS(places)];
+		size_t n = i / N_ELEMENTS(places);
+		snprintf(text, sizeof(text), "0::%s%s\n", containers[n].cgroup, place);
+		struct container container = parse(text);
+		if (strcmp(container.engine, containers[n].engine) != 0 ||
+			strcmp(container.id, containers[n].id) != 0) {
+			fail_msg("%s is engine '%s', container '%s'", text, container.engine,
+				container.id);
 		}
 	}
 }
@@ -153,15 +199,33 @@ static void long_names_are_cut(void **state) {
 	assert_int_equal(strlen(container.unit), sizeof(container.unit) - 1);
 }
 
+/* Whose the container is, by the slice that systemd gave the user. */
+static void users_are_known(void **state) {
+	struct container container =
+		parse("0::/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" ID
+		      ".scope/container\n");
+	assert_string_equal(container.id, ID);
+	assert_string_equal(container.user, "user-1000.slice");
+	container = parse("0::/user.slice/user-7.slice/session-3.scope\n");
+	assert_string_equal(container.user, "user-7.slice");
+	/* Neither of these is a user's own. */
+	container = parse("0::/machine.slice/libpod-" ID ".scope/user.slice/user-7.slice/x\n");
+	assert_string_equal(container.user, "");
+	container = parse("0::/system.slice/user.slice/user-7.slice/x\n");
+	assert_string_equal(container.user, "");
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(engines_are_known),
+		cmocka_unit_test(who_joins_is_in_the_same_container),
 		cmocka_unit_test(outermost_wins),
 		cmocka_unit_test(names_in_the_path_are_no_lines),
 		cmocka_unit_test(v1_and_hybrid),
 		cmocka_unit_test(v1_beside_v2),
 		cmocka_unit_test(garbage_is_an_error),
 		cmocka_unit_test(long_names_are_cut),
+		cmocka_unit_test(users_are_known),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

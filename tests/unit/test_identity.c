@@ -1,12 +1,15 @@
 /* Who is asking, and for whom. */
 #include "support.h"
 
+#include <errno.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "identity.h"
+#include "common/namespace.h"
+#include "daemon/model/identity.h"
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
@@ -100,12 +103,76 @@ static void nobody_is_served(void **state) {
 	close(relay[1]);
 }
 
+/* A process in new namespaces: a grandchild, since the pid namespace is new for children only. It
+ * ends with the pipe. Skipped where nobody may make them. */
+static pid_t start_in(int flags, int *ret_end) {
+	int ends[2], reports[2];
+	pid_t pid = 0;
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(pipe(reports), 0);
+	if (fork() == 0) {
+		char byte;
+		close(ends[1]);
+		pid = unshare(flags) < 0 ? -errno : fork();
+		if (pid == 0) {
+			_exit(read(ends[0], &byte, 1) == 0 ? 0 : 1);
+		}
+		_exit(write(reports[1], &pid, sizeof(pid)) == sizeof(pid) ? 0 : 1);
+	}
+	assert_int_equal(read(reports[0], &pid, sizeof(pid)), sizeof(pid));
+	close(ends[0]);
+	close(reports[0]);
+	close(reports[1]);
+	*ret_end = ends[1];
+	if (pid < 0) {
+		close(ends[1]);
+		skip();
+	}
+	return pid;
+}
+
+static bool is_apart(int flags) {
+	struct identity identity = {0};
+	int end;
+	identity.pid = start_in(flags, &end);
+	int is_ours = namespace_is_ours(identity.pid);
+	assert_true(is_ours >= 0);
+	assert_int_equal(identity_find_container(&identity), 0);
+	/* These tests may run in a container that is known. */
+	assert_int_equal(identity.apart, !is_ours && !identity_in_container(&identity));
+	close(end);
+	return !is_ours;
+}
+
+/* What container engines make without a cgroup: a process in pid or user namespaces of its own is
+ * apart. A service of systemd's with mounts of its own is not. */
+static void namespaces_are_apart(void **state) {
+	struct identity identity = {.pid = getpid()};
+	assert_int_equal(identity_find_container(&identity), 0);
+	assert_false(identity.apart);
+	assert_false(is_apart(CLONE_NEWNS));
+	assert_true(is_apart(CLONE_NEWPID));
+	assert_true(is_apart(CLONE_NEWUSER));
+}
+
+/* Who is gone is no process of ours. */
+static void nobody_is_not_found(void **state) {
+	struct identity identity = {.pid = fork()};
+	if (identity.pid == 0) {
+		_exit(0);
+	}
+	assert_int_equal(waitpid(identity.pid, NULL, 0), identity.pid);
+	assert_true(identity_find_container(&identity) < 0);
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(descriptions),
 		cmocka_unit_test(agents_act_for_those_they_serve),
 		cmocka_unit_test(the_socket_tells_whom_it_serves),
 		cmocka_unit_test(nobody_is_served),
+		cmocka_unit_test(namespaces_are_apart),
+		cmocka_unit_test(nobody_is_not_found),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,13 +2,15 @@
 #include <errno.h>
 #include <string.h>
 
-#include "common/names.h"
-#include "linger.h"
+#include "daemon/core/request.h"
+#include "daemon/drain/linger.h"
 #include "rig.h"
+#include "scanout/dbus_names.h"
 
 #define V1 "card0-Virtual-1"
 #define V2 "card0-Virtual-2"
 #define LONG UINT64_C(3600000000)
+#define LATE UINT64_C(2000000) // when a look is overdue
 
 static struct answer *begin(struct rig *rig, const struct identity *asker, uint64_t linger) {
 	struct answer *answer =
@@ -34,7 +36,11 @@ static void a_killed_holder(void **state) {
 	unsigned blanked = fake_count(FAKE_BLANK);
 	begin_lingering(rig, &user, 200000);
 	assert_non_null(strstr(rig_scanout(rig, V1)->reason, "lingers for 0.2 s"));
+	clock_pass(100000);
+	run_pending(rig->event);
+	assert_true(linger_is_on(rig_scanout(rig, V1)));
 	assert_int_equal(fake_count(FAKE_BLANK), blanked);
+	clock_pass(100000);
 	run_until(rig->event, rig_state(rig, V1) == SCANOUT_FREE);
 	assert_int_equal(fake_count(FAKE_BLANK), blanked + 1);
 	assert_int_equal(fake_n_adopted(), 0);
@@ -49,8 +55,10 @@ static void the_file_is_closed_before(void **state) {
 	run_pending(rig->event);
 	assert_int_equal(rig_state(rig, V1), SCANOUT_LEASED);
 	end_asker(&asker);
-	run_until(rig->event, rig_state(rig, V1) == SCANOUT_FREE);
+	run_until(rig->event, linger_is_on(rig_scanout(rig, V1)));
 	assert_int_equal(rig->last_reason, LEASE_CLOSED);
+	clock_pass(100000);
+	run_until(rig->event, rig_state(rig, V1) == SCANOUT_FREE);
 }
 
 /* The process that asked has handed the file on: the lease is another's now, and goes on. */
@@ -66,6 +74,8 @@ static void the_file_is_handed_on(void **state) {
 	assert_int_equal(rig_state(rig, V1), SCANOUT_LEASED);
 	assert_int_equal(rig->n_ended, 0);
 	answer_close(held);
+	run_until(rig->event, linger_is_on(rig_scanout(rig, V1))); // what was shown then
+	clock_pass(100000);
 	run_until(rig->event, rig_state(rig, V1) == SCANOUT_FREE);
 	assert_int_equal(fake_n_adopted(), 0);
 }
@@ -78,6 +88,7 @@ static void a_released_lease(void **state) {
 	assert_int_equal(rig_release(rig, &user, V1), REFUSAL_NONE);
 	run_until(rig->event, linger_is_on(rig_scanout(rig, V1)));
 	assert_int_equal(rig->last_reason, LEASE_RELEASED);
+	clock_pass(100000);
 	run_until(rig->event, rig_state(rig, V1) == SCANOUT_FREE);
 	answer_close(held);
 	end_asker(&asker);
@@ -176,7 +187,7 @@ static void the_stop_cuts_it(void **state) {
 	begin_lingering(rig, &user, LONG);
 	struct identity asker = spawn_asker(&user);
 	ask(rig, &asker, .scanout = V2, .linger_usec = LONG);
-	manager_release_all(&rig->manager);
+	request_release_all(&rig->manager);
 	run_until(rig->event, !manager_is_draining(&rig->manager));
 	assert_int_equal(rig_state(rig, V1), SCANOUT_FREE);
 	assert_int_equal(rig_state(rig, V2), SCANOUT_FREE);
@@ -223,6 +234,9 @@ static void a_wedged_look(void **state) {
 	struct answer *held = begin(rig, &asker, LONG);
 	fake_hold(FAKE_ADOPT);
 	assert_int_equal(rig_release(rig, &user, V1), REFUSAL_NONE);
+	clock_pass(LATE);
+	run_until(rig->event, rig_scanout(rig, V1)->late_look);
+	clock_pass(LATE); // and the blanking behind it
 	run_until(rig->event, rig_state(rig, V1) == SCANOUT_STUCK);
 	fake_release(FAKE_ADOPT);
 	run_until(rig->event, rig_state(rig, V1) == SCANOUT_FREE);
@@ -238,6 +252,8 @@ static void a_late_look(void **state) {
 	struct answer *held = begin(rig, &asker, LONG);
 	fake_hold(FAKE_ADOPT);
 	end_asker(&asker);
+	run_until(rig->event, fake_waiting(FAKE_ADOPT) == 1);
+	clock_pass(LATE);
 	run_until(rig->event, rig_scanout(rig, V1)->late_look);
 	assert_int_equal(rig_release(rig, &user, V1), REFUSAL_NONE);
 	fake_release(FAKE_ADOPT);
@@ -247,6 +263,8 @@ static void a_late_look(void **state) {
 	asker = spawn_asker(&user);
 	answer_close(begin(rig, &asker, 100000));
 	end_asker(&asker);
+	run_until(rig->event, linger_is_on(rig_scanout(rig, V1)));
+	clock_pass(100000);
 	run_until(rig->event, rig_state(rig, V1) == SCANOUT_FREE);
 	assert_int_equal(fake_n_adopted(), 0);
 }
@@ -267,7 +285,8 @@ static void the_asker_goes_during_a_late_look(void **state) {
 	struct rig *rig = *state;
 	struct identity asker;
 	struct answer *now = begin_takeover(rig, &asker);
-	manager_cancel(&rig->manager, now->waiter);
+	request_cancel(&rig->manager, now->waiter);
+	clock_pass(LATE);
 	run_until(rig->event, rig_scanout(rig, V1)->late_look);
 	end_asker(&asker);
 	run_until(rig->event, linger_is_due(rig_scanout(rig, V1)));
@@ -301,7 +320,7 @@ static void a_takeover_is_withdrawn(void **state) {
 	struct answer *now = begin_takeover(rig, &asker);
 	end_asker(&asker);
 	run_pending(rig->event);
-	manager_cancel(&rig->manager, now->waiter);
+	request_cancel(&rig->manager, now->waiter);
 	fake_release(FAKE_ADOPT);
 	run_until(rig->event, linger_is_on(rig_scanout(rig, V1)));
 	assert_int_equal(rig->last_reason, LEASE_CLOSED);

@@ -2,10 +2,11 @@
 #include <errno.h>
 #include <string.h>
 
-#include "common/names.h"
-#include "linger.h"
-#include "pause.h"
+#include "daemon/core/pause.h"
+#include "daemon/core/request.h"
+#include "daemon/drain/linger.h"
 #include "rig.h"
+#include "scanout/dbus_names.h"
 
 #define V1 "card0-Virtual-1"
 #define V2 "card0-Virtual-2"
@@ -29,7 +30,7 @@ static void leases_are_kept(void **state) {
 	assert_int_equal(rig->n_paused, 1);
 	assert_int_equal(rig_state(rig, V1), SCANOUT_LEASED);
 	struct refusal refusal;
-	assert_int_equal(manager_release(&rig->manager, &user, V1, &refusal), REFUSAL_DEVICE_BUSY);
+	assert_int_equal(request_release(&rig->manager, &user, V1, &refusal), REFUSAL_DEVICE_BUSY);
 	assert_non_null(strstr(refusal.message, "The seat is disabled"));
 	end(rig);
 	assert_int_equal(rig->n_paused, 2);
@@ -44,6 +45,7 @@ static void requests_wait_or_are_refused(void **state) {
 	assert_refused(ask(rig, &root), SCANOUT_ERROR_DEVICE_BUSY);
 	struct answer *patient = ask(rig, &root, .timeout_usec = LONG);
 	struct answer *impatient = ask(rig, &root, .timeout_usec = 50000);
+	clock_pass(50000);
 	run_until(rig->event, impatient->n == 1);
 	assert_refused(impatient, SCANOUT_ERROR_TIMEOUT);
 	assert_int_equal(patient->n, 0);
@@ -107,10 +109,10 @@ static void blanking_waits(void **state) {
 	run_until(rig->event, fake_waiting(FAKE_BLANK) == 1);
 	begin(rig);
 	fake_release(FAKE_BLANK);
-	run_until(rig->event, rig_scanout(rig, V1)->held);
+	run_until(rig->event, rig_scanout(rig, V1)->phase == PHASE_HELD);
 	assert_int_equal(rig_state(rig, V1), SCANOUT_DRAINING);
 	assert_non_null(strstr(rig_scanout(rig, V1)->reason, "when the seat is back"));
-	assert_false(rig_scanout(rig, V1)->unblanked);
+	assert_int_not_equal(rig_scanout(rig, V1)->phase, PHASE_FAILED);
 	end(rig);
 	run_until(rig->event, rig_all_free(rig));
 }
@@ -165,7 +167,8 @@ static void its_time_is_over_meanwhile(void **state) {
 	run_until(rig->event, linger_is_on(rig_scanout(rig, V1)));
 	begin(rig);
 	unsigned blanked = fake_count(FAKE_BLANK);
-	run_until(rig->event, rig_scanout(rig, V1)->held);
+	clock_pass(50000);
+	run_until(rig->event, rig_scanout(rig, V1)->phase == PHASE_HELD);
 	run_pending(rig->event);
 	assert_int_equal(fake_count(FAKE_BLANK), blanked);
 	end(rig);

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/names.h"
-#include "policy.h"
+#include "daemon/model/policy.h"
+#include "scanout/dbus_names.h"
 
 static char group_name[] = "scanout";
 static char first[] = "card0-Virtual-1", second[] = "card1-Virtual-2";
@@ -36,6 +36,15 @@ static void root_is_admin_outside_containers_only(void **state) {
 	struct identity root = user(0), contained = in_container(0, "a");
 	assert_true(policy_is_admin(&config, &root));
 	assert_false(policy_is_admin(&config, &contained));
+}
+
+/* In a container without a cgroup everybody looks like a process of the VM. */
+static void nobody_apart_is_admin(void **state) {
+	struct identity root = user(0), member = user(1000);
+	with_group(&member, 990);
+	root.apart = member.apart = true;
+	assert_false(policy_is_admin(&config, &root));
+	assert_false(policy_is_admin(&config, &member));
 }
 
 static void members_are_admins_outside_containers_only(void **state) {
@@ -105,6 +114,20 @@ static void release_is_the_holders_and_the_admins(void **state) {
 		policy_check_release(&config, &elsewhere, &bare, &refusal), REFUSAL_NOT_HOLDER);
 }
 
+/* A uid of the VM may end what the same one has in namespaces apart, but nothing the other way. */
+static void apart_is_one_way(void **state) {
+	struct identity bare = user(1), apart = user(1), other = user(2);
+	struct refusal refusal = {0};
+	apart.apart = true;
+	assert_int_equal(policy_check_release(&config, &bare, &apart, &refusal), REFUSAL_NONE);
+	assert_int_equal(policy_check_release(&config, &apart, &apart, &refusal), REFUSAL_NONE);
+	assert_int_equal(
+		policy_check_release(&config, &apart, &bare, &refusal), REFUSAL_NOT_HOLDER);
+	assert_int_equal(
+		policy_check_release(&config, &other, &apart, &refusal), REFUSAL_NOT_HOLDER);
+	assert_false(identity_same_holder(&bare, &apart));
+}
+
 /* The entrypoint asks, its compositor releases: the pid is not the holder. */
 static void another_pid_is_the_same_holder(void **state) {
 	struct identity asked = in_container(0, "a"), releases = in_container(0, "a");
@@ -153,12 +176,14 @@ static void messages_are_plain_text(void **state) {
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(root_is_admin_outside_containers_only),
+		cmocka_unit_test(nobody_apart_is_admin),
 		cmocka_unit_test(members_are_admins_outside_containers_only),
 		cmocka_unit_test(no_group_means_root_alone),
 		cmocka_unit_test(exclusion_is_exact),
 		cmocka_unit_test(quota_counts_and_spares_admins),
 		cmocka_unit_test(lingering_is_bounded),
 		cmocka_unit_test(release_is_the_holders_and_the_admins),
+		cmocka_unit_test(apart_is_one_way),
 		cmocka_unit_test(another_pid_is_the_same_holder),
 		cmocka_unit_test(every_refusal_has_its_name),
 		cmocka_unit_test(messages_are_plain_text),

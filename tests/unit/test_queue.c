@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/names.h"
-#include "queue.h"
+#include "daemon/core/queue.h"
+#include "daemon/model/wish.h"
+#include "fake_clock.h"
+#include "scanout/dbus_names.h"
 
 struct answer {
 	unsigned n;
@@ -29,6 +31,7 @@ static void take(void *data, struct grant *grant, const struct refusal *refusal)
 
 static int setup(void **state) {
 	struct fixture *f = calloc(1, sizeof(*f));
+	clock_stop();
 	assert_int_equal(sd_event_new(&f->event), 0);
 	queue_init(&f->queue, f->event);
 	*state = f;
@@ -39,6 +42,7 @@ static int teardown(void **state) {
 	struct fixture *f = *state;
 	queue_finish(&f->queue);
 	sd_event_unref(f->event);
+	clock_go_on();
 	free(f);
 	return 0;
 }
@@ -55,14 +59,18 @@ static struct waiter *add(struct fixture *f, uid_t uid, uint64_t timeout, struct
 static void timeouts_fire_in_their_own_order(void **state) {
 	struct fixture *f = *state;
 	struct answer slow = {0}, quick = {0};
-	uint64_t before = now_usec();
 	add(f, 1, 60000, &slow);
 	add(f, 2, 5000, &quick);
+	clock_pass(4999);
+	run_pending(f->event);
+	assert_int_equal(quick.n, 0);
+	clock_pass(1);
 	run_until(f->event, quick.n);
-	assert_true(now_usec() - before >= 5000);
+	clock_pass(54999);
+	run_pending(f->event);
 	assert_int_equal(slow.n, 0);
+	clock_pass(1);
 	run_until(f->event, slow.n);
-	assert_true(now_usec() - before >= 60000);
 	assert_int_equal(quick.code, REFUSAL_TIMEOUT);
 	assert_string_equal(refusal_error_name(slow.code), SCANOUT_ERROR_TIMEOUT);
 	assert_non_null(strstr(slow.message, "within 60 ms"));
@@ -76,6 +84,7 @@ static void removed_ones_hear_nothing(void **state) {
 	struct waiter *waiter = add(f, 1, 1000, &gone);
 	add(f, 1, 5000, &other);
 	queue_remove(&f->queue, waiter);
+	clock_pass(5000);
 	run_until(f->event, other.n);
 	assert_int_equal(gone.n, 0);
 }
@@ -83,6 +92,7 @@ static void removed_ones_hear_nothing(void **state) {
 static void without_a_timeout_no_timer(void **state) {
 	struct fixture *f = *state;
 	assert_null(add(f, 1, 0, &f->answer)->timer);
+	clock_pass(WISH_TIMEOUT_MAX_USEC);
 	run_pending(f->event);
 	assert_int_equal(f->answer.n, 0);
 }

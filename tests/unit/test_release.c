@@ -3,9 +3,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
-#include "common/names.h"
+#include "daemon/core/reaper.h"
+#include "daemon/core/request.h"
+#include "fake_event.h"
 #include "rig.h"
+#include "scanout/dbus_names.h"
 
 #define V1 "card0-Virtual-1"
 #define V2 "card0-Virtual-2"
@@ -17,7 +21,7 @@
 static void assert_release_refused(
 	struct rig *rig, const struct identity *identity, const char *id, const char *error) {
 	struct refusal refusal = {0};
-	enum refusal_code code = manager_release(&rig->manager, identity, id, &refusal);
+	enum refusal_code code = request_release(&rig->manager, identity, id, &refusal);
 	if (code == REFUSAL_NONE) {
 		fail_msg("'%s' was released", id);
 	}
@@ -184,7 +188,7 @@ static void a_revoke_that_fails(void **state) {
 	struct refusal refusal = {0};
 	rig_get(rig, &user, V1);
 	fake_fail(FAKE_REVOKE, 0, 1, -EIO);
-	enum refusal_code code = manager_release(&rig->manager, &user, V1, &refusal);
+	enum refusal_code code = request_release(&rig->manager, &user, V1, &refusal);
 	assert_int_not_equal(code, REFUSAL_NONE);
 	assert_string_equal(refusal_error_name(code), SCANOUT_ERROR_DEVICE_BUSY);
 	run_pending(rig->event);
@@ -216,6 +220,34 @@ static void many_ends_at_once(void **state) {
 	assert_int_equal(rig->n_ended, 4);
 }
 
+static ino_t written(const struct rig *rig) {
+	struct stat st;
+	assert_int_equal(stat(rig->manager.state.path, &st), 0);
+	return st.st_ino; // each time it is another file
+}
+
+/* leases.json: once for all that ended, but before the answer to a grant. */
+static void many_ends_are_written_once(void **state) {
+	struct rig *rig = *state;
+	rig_keep_state(rig);
+	fake_set_quiet(true);
+	for (int i = 0; i < 4; i++) {
+		rig_get(rig, &root, NULL);
+	}
+	ino_t before = written(rig);
+	for (int i = 0; i < 4; i++) {
+		answer_close(&rig->answers[i]);
+	}
+	assert_int_equal(reaper_reconcile(&rig->manager, TAILQ_FIRST(&rig->manager.cards)), 0);
+	assert_int_equal(rig->n_ended, 4);
+	assert_int_equal(written(rig), before);
+	rig_settle(rig);
+	assert_int_not_equal(written(rig), before);
+	before = written(rig);
+	rig_get(rig, &root, NULL);
+	assert_int_not_equal(written(rig), before);
+}
+
 static void cycles_leave_nothing(void **state) {
 	struct rig *rig = *state;
 	unsigned n_fds = count_fds(getpid());
@@ -244,6 +276,10 @@ static void stuck_and_free_again(void **state) {
 	answer_close(a);
 	run_until(rig->event, rig_state(rig, V1) == SCANOUT_DRAINING);
 	struct answer *named = ask(rig, &user, .scanout = V1);
+	clock_pass(2 * SECOND - 1);
+	run_pending(rig->event);
+	assert_int_equal(rig_state(rig, V1), SCANOUT_DRAINING);
+	clock_pass(1);
 	run_until(rig->event, rig_state(rig, V1) == SCANOUT_STUCK);
 	assert_string_equal(rig_scanout(rig, V1)->reason, "blanking waits for a modeset lock");
 	run_until(rig->event, named->n == 1);
@@ -291,6 +327,7 @@ int main(void) {
 		TEST(a_revoke_that_fails),
 		TEST(lost_events_are_made_up_for),
 		TEST(many_ends_at_once),
+		TEST(many_ends_are_written_once),
 		TEST(cycles_leave_nothing),
 		TEST(stuck_and_free_again),
 		TEST(blanking_fails),

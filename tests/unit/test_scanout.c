@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "scanout.h"
+#include "daemon/model/scanout.h"
 
 static struct scanout scanout(const char *last_label, uint64_t freed) {
 	struct scanout s = {.freed = freed};
@@ -50,11 +50,14 @@ static void states_have_names(void **state) {
 	}
 }
 
+/* From the grant on until nothing is shown any more, whatever is published meanwhile. */
 static void taken_until_blank(void **state) {
-	static const bool taken[] = {false, true, true, true, false, false};
-	for (int i = SCANOUT_FREE; i <= SCANOUT_ABSENT; i++) {
-		struct scanout s = {.state = (enum scanout_state)i};
-		assert_int_equal(scanout_is_taken(&s), taken[i]);
+	for (int i = PHASE_FREE; i <= PHASE_ABSENT; i++) {
+		struct scanout s = {.phase = (enum scanout_phase)i};
+		assert_int_equal(scanout_is_taken(&s),
+			i != PHASE_FREE && i != PHASE_EXCLUDED && i != PHASE_ABSENT);
+		assert_int_equal(scanout_state(&s) == SCANOUT_LEASED,
+			i >= PHASE_LEASED && i < PHASE_CHECKING);
 	}
 }
 

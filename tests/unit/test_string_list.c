@@ -1,5 +1,5 @@
 /* Lists of strings: taken from a text, copied and looked into. */
-#include "string_list.h"
+#include "daemon/util/string_list.h"
 
 #include "support.h"
 

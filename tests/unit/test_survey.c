@@ -2,8 +2,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "common/names.h"
 #include "rig.h"
+#include "scanout/dbus_names.h"
 
 #define CARD0 "/dev/dri/card0"
 #define V1 "card0-Virtual-1"

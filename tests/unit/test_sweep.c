@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/names.h"
-#include "monitor.h"
+#include "daemon/core/monitor.h"
+#include "scanout/dbus_names.h"
 #include "scenario.h"
 #include "starve.h"
 
@@ -167,7 +167,8 @@ static void a_blanking_that_fails_is_tried_again(void **state) {
 	uint64_t since = rig_scanout(rig, V1)->since;
 	unsigned n = fake_count(FAKE_BLANK);
 	sd_event_source_set_time_relative(rig->manager.retry.timer, 0);
-	run_until(rig->event, fake_count(FAKE_BLANK) > n && rig_scanout(rig, V1)->unblanked);
+	run_until(rig->event,
+		fake_count(FAKE_BLANK) > n && rig_scanout(rig, V1)->phase == PHASE_FAILED);
 	assert_int_equal(rig_scanout(rig, V1)->since, since); // it is stuck since then
 	rig_settle(rig);
 	assert_int_equal(rig_state(rig, V1), SCANOUT_FREE);

@@ -3,8 +3,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/names.h"
+#include "daemon/core/request.h"
 #include "rig.h"
+#include "scanout/dbus_names.h"
 
 #define CARD0 "/dev/dri/card0"
 #define V1 "card0-Virtual-1"
@@ -78,7 +79,7 @@ static void the_request_is_withdrawn(void **state) {
 	run_until(rig->event, fake_waiting(FAKE_ADOPT) == 1);
 	struct answer *other = ask(rig, &user, .scanout = V1, .timeout_usec = 60000000);
 	assert_int_equal(other->n, 0);
-	manager_cancel(&rig->manager, now->waiter);
+	request_cancel(&rig->manager, now->waiter);
 	fake_release(FAKE_ADOPT);
 	run_until(rig->event, other->n == 1);
 	assert_granted(other, V1); // the fake counts who sees a picture that is not his
@@ -91,7 +92,7 @@ static void the_request_is_withdrawn_early(void **state) {
 	begin(rig);
 	fake_hold(FAKE_ADOPT);
 	struct answer *now = take_over(rig, &user);
-	manager_cancel(&rig->manager, now->waiter);
+	request_cancel(&rig->manager, now->waiter);
 	run_until(rig->event, fake_waiting(FAKE_ADOPT) == 1);
 	fake_release(FAKE_ADOPT);
 	run_until(rig->event, rig_scanout(rig, V1)->framebuffer != 0);
@@ -125,6 +126,9 @@ static void a_wedged_look(void **state) {
 	begin(rig);
 	fake_hold(FAKE_ADOPT);
 	struct answer *now = take_over(rig, &user);
+	run_pending(rig->event);
+	assert_int_equal(rig->n_ended, 0);
+	clock_pass(2000000);
 	run_until(rig->event, rig->n_ended == 1);
 	assert_int_equal(rig->last_reason, LEASE_TAKEOVER);
 	assert_int_equal(rig_state(rig, V1), SCANOUT_DRAINING);

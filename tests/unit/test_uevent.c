@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "uevent.h"
+#include "daemon/kms/uevent.h"
 
 #define DATAGRAM(text) (text "\0"), sizeof(text "\0") - 1
 

@@ -3,7 +3,9 @@
 import subprocess
 from pathlib import Path
 
-from image import Image, cache_directory
+from cache import cache_directory
+from image import Image
+from qemu import Qemu
 
 # What a CPU can do more, emulation does slower. Seconds of host CPU for: boot to ssh, 100
 # processes, gzip of /usr/lib, three podman runs, 2 GB copied, 20 MB in over ssh (QEMU 7.2,
@@ -27,7 +29,7 @@ def kvm() -> list[str]:
     return ["-accel", "kvm", "-cpu", "host"]
 
 
-def kvm_boots(image: Image) -> bool:
+def kvm_boots(image: Image, qemu: Qemu) -> bool:
     """Boot the kernel to its first process, which ends the machine.
 
     A usable /dev/kvm is no proof: nested under another hypervisor the kernel may hang before its
@@ -40,13 +42,13 @@ def kvm_boots(image: Image) -> bool:
     if verdict.exists():
         return verdict.read_text() == "yes"
     print(f"vm: trying KVM for at most {PROBE_SECONDS} s", flush=True)
-    command = ["setpriv", "--pdeathsig", "KILL", "qemu-system-x86_64", *kvm(), "-m", "512",
-               "-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio",
-               "-no-reboot", "-kernel", str(image.kernel), "-initrd", str(image.initrd),
-               "-append", "console=ttyS0 panic=-1 rdinit=/bin/busybox -- poweroff -f"]
+    command = ["setpriv", "--pdeathsig", "KILL", *qemu.command(
+        *kvm(), "-m", "512", "-nodefaults", "-no-user-config", "-display", "none",
+        "-serial", "stdio", "-no-reboot", "-kernel", image.kernel, "-initrd", image.initrd,
+        "-append", "console=ttyS0 panic=-1 rdinit=/bin/busybox -- poweroff -f")]
     try:
         tried = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True,
-                               timeout=PROBE_SECONDS)
+                               timeout=PROBE_SECONDS, env=qemu.environment())
         boots = tried.returncode == 0 and b"reboot: Power down" in tried.stdout
     except subprocess.TimeoutExpired:
         boots = False
@@ -57,6 +59,6 @@ def kvm_boots(image: Image) -> bool:
     return boots
 
 
-def arguments(image: Image) -> tuple[str, list[str]]:
+def arguments(image: Image, qemu: Qemu) -> tuple[str, list[str]]:
     """The accelerator's name, and QEMU's arguments for it."""
-    return ("kvm", kvm()) if kvm_boots(image) else ("tcg", tcg())
+    return ("kvm", kvm()) if kvm_boots(image, qemu) else ("tcg", tcg())

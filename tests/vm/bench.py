@@ -20,10 +20,14 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(HERE))
 
 import bench_restarts  # noqa: E402
+import suites  # noqa: E402
 from bench_crowd import MODE, Crowd, crowd_figure, measure_crowds  # noqa: E402
 from bench_figure import Clock, Figure, median_span, span, table  # noqa: E402
+from bench_promises import (crowded_figure, ends_figure, locked_figure,  # noqa: E402
+                            measure_crowded, measure_ends, measure_locked)
 from image import ImageError  # noqa: E402
 from machine import GuestError, Machine  # noqa: E402
+from pace import pace  # noqa: E402
 from scanouts import COUNT, PROBE, start_daemon, wait_all_free  # noqa: E402
 
 CONNECTOR = "Virtual-1"
@@ -33,7 +37,6 @@ BLOCK = 30  # turns of one flip for each side
 CARD = f"--card /dev/dri/card0 --connector {CONNECTOR}"
 # One call to a daemon at rest: what the call before set off, such as signals, is over by then.
 PAUSE = "--pause 20"
-DEADLINE_SECONDS = 1800
 KIB_PER_MB = 1024
 
 # Not /proc/PID/status: before Linux 6.2 its numbers are off by as much as 64 pages for each thread.
@@ -180,7 +183,8 @@ def measure_idle(vm: Machine, clock: Clock, seconds: int) -> dict:
     crowd = Crowd(vm, COUNT, f"hold --request {MODE}")
     clock.say(f"{COUNT} leases held; idle for {seconds} s")
     # The last lease is still being announced. After that nothing is asked of the guest.
-    said = vm.run(f"sleep 5; {SWITCHES}; echo; sleep {seconds}; {SWITCHES}", timeout=seconds + 60)
+    said = vm.run(f"sleep {pace.limit(2):.0f}; {SWITCHES}; echo; sleep {seconds}; {SWITCHES}",
+                  timeout=seconds + 60)
     before, after = (switches(part) for part in said.out.split("\n\n"))
     found = {"memory_kib": memory(vm), "seconds": seconds,
              "threads": {thread: after[thread] - before.get(thread, 0) for thread in after},
@@ -220,6 +224,11 @@ def measure(vm: Machine, clock: Clock, arguments: argparse.Namespace, results: d
     results["rounds"] = [asdict(r) for r in rounds]
     figures += [request_figure(rounds, "p50", 2), request_figure(rounds, "p99", None),
                 flip_figure(rounds, 0.98)]
+    clock.say("requests with all others leased, ends, and calls while a lock is held")
+    crowded = results["crowded"] = [measure_crowded(vm, arguments.requests) for _ in range(3)]
+    ends = results["ends"] = measure_ends(vm, arguments.rounds)
+    locked = results["locked"] = measure_locked(vm)
+    figures += [crowded_figure(crowded), ends_figure(ends), locked_figure(locked)]
     crowds = results["crowds"] = measure_crowds(vm, clock, 3, 2 * arguments.seconds)
     figures.append(crowd_figure(crowds))
     clock.say(f"{arguments.restarts} restarts while {bench_restarts.DESKS} flip")
@@ -233,6 +242,8 @@ def measure(vm: Machine, clock: Clock, arguments: argparse.Namespace, results: d
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--suite", default=suites.DEFAULT, choices=suites.SUITES,
+                        help=f"Debian of the guest (default: {suites.DEFAULT})")
     parser.add_argument("--stage", type=Path, required=True,
                         help="tree of `make install DESTDIR=…` that runs in the guest")
     parser.add_argument("--out", type=Path, default=Path("build/bench"))
@@ -255,7 +266,7 @@ def main() -> int:
     out.mkdir(parents=True, exist_ok=True)
     clock = Clock()
     results: dict = {"figures": [], "cpus": os.cpu_count(), "load_before": os.getloadavg()[0]}
-    with Machine(out / "vm", stage=arguments.stage, deadline=DEADLINE_SECONDS) as vm:
+    with Machine(out / "vm", stage=arguments.stage, suite=arguments.suite) as vm:
         try:
             clock.say("boot the machine")
             vm.start()

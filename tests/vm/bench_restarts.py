@@ -80,7 +80,7 @@ def read_windows(said: str, late: list[list[float]]) -> list[Window]:
 def measure(vm: Machine, rounds: int) -> list[Window]:
     override(vm, "[Service]\nRestartSec=100ms\n")
     vm.run(f"set -e; {OTHER}")
-    desks = [vm.spawn(f"exec {PROBE} flip-rate 3600 --rate {RATE} --request --mode 640x480 "
+    desks = [vm.spawn(f"exec {PROBE} flip-rate 86400 --rate {RATE} --request --mode 640x480 "
                       f"--label desk{n}") for n in range(DESKS)]
     wait_until(lambda: sum(r["width"] == 640 for r in rows(vm).values()) == DESKS, 120,
                "all show their picture")

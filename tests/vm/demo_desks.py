@@ -11,7 +11,7 @@ from picture import banner
 TESTCARD = "/usr/lib/scanoutd-tests/testcard"
 SIZE = (1920, 1080)
 UID = 4711
-CARD_FPS = 5
+CARD_FPS = 2  # all of them together leave the desktops their CPU time
 
 
 @dataclass
@@ -23,6 +23,8 @@ class Desk:
     process: Process | None = None
     container: str = ""  # its 64 digit id
     told: dict | None = None
+    frame: int | None = None  # of a card: the number on its first picture
+    is_alive: bool = False  # whether its picture was seen to change
     version: str = ""
     client: str = ""
 
@@ -86,7 +88,7 @@ def start(vm: Machine, desk: Desk, number: int):
         "podman", "run", "--rm", "--name", name, "--hostname", name,
         "--user", f"{UID + number}:{UID + number}", "--cap-drop", "all",
         "--security-opt", "no-new-privileges", "--network", "none", "--no-hosts",
-        "--log-driver", "none", "--volume", "/run/scanoutd/guest:/run/scanoutd/guest",
+        "--log-driver", "none", "--volume", "/run/scanoutd/guest:/run/scanoutd/guest:ro",
         "--device", "/dev/dri/card0:/dev/dri/card0:m",
         *(part for place in ("/run/systemd", "/run/udev", "/tmp")
           for part in ("--tmpfs", f"{place}:rw,mode=1777,notmpcopyup")),

@@ -20,6 +20,7 @@ class Program:
     socket: str = ""
     size: tuple[int, int] | None = None
     colour: str = ""  # of its terminal
+    is_greedy: bool = False  # draws as fast as it can
     options: list[str] = field(default_factory=list)
 
 
@@ -44,9 +45,9 @@ PROGRAMS = {
         foot("0f4530", "900x800", 28, f"{FILES}/$NAME") + " &\nsleep 3\n"
         + foot("0f4530", "600x800", 17, "top -d 5"), size=(1600, 900), colour="0f4530"),
     "weston": Program(
-        "weston", "weston", "weston-launch",
+        "weston", "weston", "logind",
         f"weston --config={FILES}/weston.ini --idle-time=0 --use-pixman --continue-without-input",
-        "pixman, by weston-launch", beside="weston-terminal '--font=DejaVu Sans Mono' "
+        "pixman, by logind", beside="weston-terminal '--font=DejaVu Sans Mono' "
         f"--font-size=18 --shell={FILES}/$NAME",
         socket="/tmp/wayland-1", size=(1360, 768),
         options=["--env", "XDG_RUNTIME_DIR=/tmp", "--env", "WAYLAND_DISPLAY=wayland-1"]),
@@ -61,7 +62,8 @@ PROGRAMS = {
         "kmscube", "kmscube", "preload",
         # It ends once there is something to read.
         "sh -c 'sleep infinity | nice -n 19 kmscube -D /dev/dri/card0 -v 1360x768'",
-        "OpenGL in software", size=(1360, 768), options=["--env", "LP_NUM_THREADS=1"]),
+        "OpenGL in software", size=(1360, 768), is_greedy=True,
+        options=["--env", "LP_NUM_THREADS=1"]),
 }
 
 # No process but sleep is started for a new second: there are few cycles to spare.

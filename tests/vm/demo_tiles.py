@@ -1,6 +1,5 @@
 """What the host sees of the demo: the picture on each head, and whose it ought to be."""
 
-import time
 from pathlib import Path
 
 from PIL import Image, ImageChops
@@ -12,7 +11,6 @@ from picture import name_hash, read_strip, share, sheet
 
 # A desktop's own clock is in the topmost rows; it goes without any client.
 PANEL = 40
-ALIVE_SECONDS = 30
 
 
 def is_there(desk: Desk, picture: Image.Image) -> bool:
@@ -32,26 +30,13 @@ def differs(one: Image.Image, other: Image.Image) -> bool:
 
 
 class Tile:
-    """A head, as the host saw it twice."""
+    """A head, as the host saw it when all containers were there."""
 
     def __init__(self, vm: Machine, head: int):
         self.head = head
         self.picture = vm.capture(head)
         self.blank = is_placeholder(self.picture)
-        self.first, self.unreadable = read_strip(self.picture)
-        self.second: dict | None = None
-        self.moved = False
-
-    def look_again(self, vm: Machine):
-        """Waits until the picture has changed; for a card, until the counter has."""
-        until = time.monotonic() + ALIVE_SECONDS
-        while not self.blank and not self.moved and time.monotonic() < until:
-            picture = vm.capture(self.head)
-            if self.first:
-                self.second, _ = read_strip(picture)
-                self.moved = bool(self.second) and self.second["frame"] != self.first["frame"]
-            else:
-                self.moved = differs(self.picture, picture)
+        self.strip, self.unreadable = read_strip(self.picture)
 
 
 def problems(desk: Desk, row: dict | None, tiles: list[Tile]) -> list[str]:
@@ -69,25 +54,23 @@ def problems(desk: Desk, row: dict | None, tiles: list[Tile]) -> list[str]:
     same("its holder's container", row["holder"]["container"], desk.container)
     same("the size on the host", tile.picture.size, desk.size)
     same("the listed size", (row["width"], row["height"]), tile.picture.size)
-    if not tile.moved:
-        wrong.append(f"the picture on head {tile.head} stood still for {ALIVE_SECONDS} s")
+    if not desk.is_alive:
+        wrong.append(f"its picture on head {tile.head} was not seen to change")
     if desk.program:
         if not is_there(desk, tile.picture):
             wrong.append(f"head {tile.head} does not show its terminal")
         if desk.program.colour:
             # A head with a strip shows a card, of whatever colour: whose it is is checked there.
             wrong += [f"its terminal is on head {other.head} as well" for other in tiles
-                      if other is not tile and not other.first
+                      if other is not tile and not other.strip
                       and share(other.picture, desk.program.colour) > 0.02]
         return wrong
     same("the scanout the container got", desk.told and desk.told["scanout"], row["id"])
-    if tile.first is None:
+    if tile.strip is None:
         wrong.append(f"head {tile.head} shows {tile.unreadable}")
         return wrong
-    for when, strip in (("", tile.first), (" later", tile.second)):
-        if strip:
-            same(f"the name's hash on head {tile.head}{when}", strip["hash"], name_hash(desk.name))
-            same(f"the index on head {tile.head}{when}", strip["index"], row["index"])
+    same(f"the name's hash on head {tile.head}", tile.strip["hash"], name_hash(desk.name))
+    same(f"the index on head {tile.head}", tile.strip["index"], row["index"])
     return wrong
 
 
@@ -103,7 +86,7 @@ def check(desks: list[Desk], rows: dict[str, dict], tiles: list[Tile]) -> bool:
             continue
         tile = tiles[row["index"]]
         width, height = tile.picture.size
-        seen = (f"frame {tile.first['frame']}, later {tile.second['frame']}" if tile.first
+        seen = (f"frame {desk.frame}, later {tile.strip['frame']}" if tile.strip
                 else f"{desk.title.strip()}, alive")
         print(f"ok      {desk.name:7} {row['id']:17} head {tile.head:<3} {width}x{height}  {seen}")
     leased = {row["index"] for row in rows.values()}

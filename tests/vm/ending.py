@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from machine import Machine, Process, wait_until
+from container import Container
+from machine import Machine
 from scanouts import rows, wait_blank, wait_state
 
 FIFO = "/run/again"
@@ -16,25 +17,22 @@ def prepare(vm: Machine):
     vm.run(f"rm -f {FIFO}; mkfifo {FIFO}")
 
 
-def check_ends(vm: Machine, container: Process, program: str, mine: Callable[[dict], bool],
+def check_ends(vm: Machine, container: Container, program: str, mine: Callable[[dict], bool],
                is_shown: Callable[[int], bool]):
     """Start it, wait for its picture and end it: by SIGKILL, by a segmentation fault, and as it
     likes. Each time its scanout becomes free and blank, and it is on the same one again."""
     scanout = None
     for signal in ("KILL", "SEGV", "TERM"):
         vm.run(f"echo > {FIFO}")
-
-        def leased() -> dict | None:
-            assert container.poll() is None, container.out + container.err
-            return next((row for row in rows(vm).values() if mine(row)), None)
-        row = wait_until(leased, 60, f"{program} has a scanout")
+        row = container.wait(lambda: next((row for row in rows(vm).values() if mine(row)), None),
+                             60, f"{program} has a scanout")
         assert scanout in (None, row["id"]), (scanout, row)
-        scanout, head = row["id"], row["index"]
-        wait_until(lambda: is_shown(head), 90, f"{program} is on head {head}")
-        ended = int(vm.run(f"ended=$(date +%s%6N); pkill -{signal} -x {program} && echo $ended").out)
-        line = container.readline()
-        assert line.startswith("ended with ") and container.poll() is None, (line, container.err)
-        freed = wait_state(vm, scanout, "free")["since"]
-        wait_blank(vm, head)
-        print(f"     {program}, {signal}: {line}, free after {(freed - ended) / 1000:.0f} ms",
-              flush=True)
+        scanout, container.head = row["id"], row["index"]
+        container.wait(lambda: is_shown(container.head), 90,
+                       f"{program} is on head {container.head}")
+        vm.run(f"pkill -{signal} -x {program}")
+        line = container.process.readline()
+        assert line.startswith("ended with ") and container.process.poll() is None, (
+            line, container.told)
+        wait_state(vm, scanout, "free")
+        wait_blank(vm, container.head)

@@ -2,14 +2,17 @@
 
 from machine import Machine
 
-# The database of udev without its locks, and without what comes and goes with every mount.
+# Of the databases of udev and logind each line, without udev's locks, its queue and files that it
+# is about to put in place, and without what comes and goes with every mount. Lines and not files:
+# udev writes a device's tags anew at each event, in the order of a hash table.
 STATE = """
 udevadm settle
 loginctl --no-legend list-sessions; loginctl --no-legend list-users; loginctl --no-legend list-seats
 loginctl --no-legend list-inhibitors 2>/dev/null
 busctl --no-legend list | awk '$1 !~ /^:/ {print $1, $3}'
 find /run/udev /run/systemd/sessions /run/systemd/users /run/systemd/seats \\
-    -type f ! -name '+bdi:*' ! -name .lock -print0 | sort -z | xargs -0 sha256sum
+    -type f ! -name '+bdi:*' ! -name .lock ! -name '.#*' ! -path /run/udev/queue \\
+    -print -exec grep -Hs '' {} + || :
 """
 
 # Whoever asks: what of the VM's own is there, and which nodes of a card can be opened.

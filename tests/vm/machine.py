@@ -1,7 +1,6 @@
 """A virtual machine with a virtio GPU of many heads, for as long as a `with` lasts."""
 
 import json
-import os
 import shutil
 import socket
 import subprocess
@@ -9,14 +8,16 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import PIL.Image
 
 import accelerator
 import heads as gpu_heads
+import suites
 from image import MARK, image
+from pace import Movement, Patience, pace, wait_until
+from qemu import qemu
 from shell import GuestError, Process, Result, Shell
 
 __all__ = ["GuestError", "Machine", "Process", "Result", "wait_until"]
@@ -29,17 +30,7 @@ BUS_CONFIG = """<busconfig><type>session</type><listen>unix:path={path}</listen>
 # The guest is thrown away, so it need not defend its kernel against itself: retpolines and their
 # like are dear under emulation. Nor need it measure the clock that the host's is.
 CMDLINE = ("console=ttyS0 loglevel=6 systemd.show_status=0 net.ifnames=0 panic=-1 "
-           "mitigations=off tsc=reliable random.trust_cpu=on fsck.mode=skip")
-
-
-def wait_until(fn: Callable[[], object], timeout: float, what: str):
-    """Return the first true value of `fn`; fail saying what never came true."""
-    until = time.monotonic() + timeout
-    while not (value := fn()):
-        if time.monotonic() > until:
-            raise AssertionError(f"not within {timeout:g} s: {what}")
-        time.sleep(0.05)
-    return value
+           "mitigations=off tsc=reliable random.trust_cpu=on fsck.mode=skip systemd.ssh_auto=no")
 
 
 def start_child(command: list, **options) -> subprocess.Popen:
@@ -49,14 +40,17 @@ def start_child(command: list, **options) -> subprocess.Popen:
 
 class Machine:
     def __init__(self, workdir: Path, *, stage: Path | None, heads: int = 16,
-                 deadline: float = 900, set: str = "base", devices: list[str] = []):
-        """Nothing happens before start(). Logs go to `workdir`; `deadline` counts from start()."""
+                 set: str = "base", suite: str = suites.DEFAULT, devices: list[str] = [],
+                 hostmem: str = "1G"):
+        """Nothing happens before start(). Logs go to `workdir`. `hostmem` is what the host gives
+        all pictures; '' is what it gives by itself."""
         self.workdir = Path(workdir)
         self.stage = stage
         self.head_count = heads
-        self.deadline = deadline
         self.set = set
+        self.suite = suite
         self.devices = devices
+        self.hostmem = hostmem
         self.ended: str | None = None
         self.console = bytearray()
         self.console_changed = threading.Condition()
@@ -78,14 +72,14 @@ class Machine:
 
     def start(self):
         """Boot and wait until commands can be run; install the stage."""
-        self.image = image(self.set)
-        accel, accel_arguments = accelerator.arguments(self.image)
+        self.image = image(self.set, self.suite)
+        self.emulator = qemu()
+        accel, accel_arguments = accelerator.arguments(self.image, self.emulator)
         self.workdir.mkdir(parents=True, exist_ok=True)
         # Not below the work directory: the path of a unix socket may have 107 bytes.
         self.directory = Path(tempfile.mkdtemp(prefix="scanoutd-vm-"))
         self.started = time.monotonic()
-        self.timer = threading.Timer(self.deadline, self._end, [
-            f"the machine's deadline of {self.deadline:g} s passed"])
+        self.timer = threading.Timer(pace.left(), self._end, ["the time for the whole run is over"])
         self.timer.daemon = True
         self.timer.start()
         try:
@@ -93,9 +87,10 @@ class Machine:
             self._start_bus()
             self._start_qemu(accel_arguments)
             self.heads = gpu_heads.Heads(self.bus_address, self.qmp, self.directory)
-            self.wait_console(MARK, self.deadline)
+            self.wait_console(MARK)
             self._say("booted")
             self.shell = Shell(self.image, self._ssh_port(), self.directory, self.why_dead)
+            pace.booted(time.monotonic() - self.started, self._command_seconds)
             # The card's driver is loaded by udev, which boot does not wait for.
             self.run("udevadm settle", timeout=120)
             self._say("ssh answers, devices are there")
@@ -108,7 +103,7 @@ class Machine:
     def install(self, stage: Path):
         """Unpack a `make install` tree over the guest and make the guest notice."""
         self.shell.push(stage, "/")
-        self.run("ldconfig; systemd-sysusers && systemd-tmpfiles --create 2>/dev/null; "
+        self.run("systemd-sysusers && systemd-tmpfiles --create 2>/dev/null; "
                  "systemctl daemon-reload && systemctl reload dbus.service", timeout=120)
         self._say(f"installed {stage}")
 
@@ -148,7 +143,8 @@ class Machine:
         return f"{self.ended}; the end of its console:\n{self.console_tail()}"
 
     def _say(self, what: str):
-        print(f"vm: {time.monotonic() - self.started:5.1f} s  {self.workdir.name}: {what}", flush=True)
+        print(f"vm: {time.monotonic() - self.started:5.1f} s  {self.suite} {self.workdir.name}: {what}",
+              flush=True)
 
     # The processes on the host
 
@@ -168,10 +164,11 @@ class Machine:
     def _start_qemu(self, accel: list[str]):
         ours, theirs = socket.socketpair()
         # In the first free slot, so that it is card0 whatever `devices` adds.
-        gpu = (["-device", f"virtio-gpu-pci,id=gpu0,addr=0x2,max_outputs={self.head_count},"
-                "max_hostmem=1G"] if self.head_count else [])
-        command = [
-            "qemu-system-x86_64", *accel, "-machine", "pc", "-smp", "2", "-m", "4096",
+        hostmem = f",max_hostmem={self.hostmem}" if self.hostmem else ""
+        gpu = (["-device", f"virtio-gpu-pci,id=gpu0,addr=0x2,max_outputs={self.head_count}{hostmem}"]
+               if self.head_count else [])
+        command = self.emulator.command(
+            *accel, "-machine", "pc", "-smp", "2", "-m", "4096",
             "-nodefaults", "-no-user-config", "-no-reboot", "-vga", "none", *gpu,
             "-display", f"dbus,addr={self.bus_address}",
             "-chardev", f"socket,id=qmp,fd={theirs.fileno()}", "-mon", "chardev=qmp,mode=control",
@@ -181,13 +178,13 @@ class Machine:
             # Written blocks go to an unlinked temporary file; the image stays as it is.
             "-drive", f"if=none,id=disk,format=raw,file={self.image.disk},snapshot=on,cache=unsafe",
             "-device", "virtio-blk-pci,drive=disk",
-            "-kernel", self.image.kernel, "-initrd", self.image.initrd, "-append", CMDLINE]
+            "-kernel", self.image.kernel, "-initrd", self.image.initrd, "-append", CMDLINE)
         for device in self.devices:
             command += ["-device", device]
         with open(self.workdir / "qemu.log", "wb") as log:
             self.qemu = start_child(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                     stderr=log, pass_fds=[theirs.fileno()],
-                                    env={**os.environ, "TMPDIR": str(self.directory)})
+                                    env=self.emulator.environment(TMPDIR=str(self.directory)))
         self.children.append(self.qemu)
         theirs.close()
         self.monitor = ours.makefile("rwb")
@@ -246,14 +243,23 @@ class Machine:
     def console_tail(self, lines: int = 20) -> str:
         return "\n".join(self.console.decode(errors="replace").splitlines()[-lines:])
 
-    def wait_console(self, what: str, timeout: float):
-        """Wait until the console has shown `what`."""
+    def wait_console(self, what: str, seconds: float = 120):
+        """Wait until the console has shown `what`. It may be silent for so long."""
+        patience = Patience(seconds, f"'{what}' on the console",
+                            lambda: Movement(0, len(self.console)))
         with self.console_changed:
-            shown = self.console_changed.wait_for(
-                lambda: self.ended or what.encode() in self.console, timeout)
-        if self.ended or not shown:
-            raise GuestError(self.why_dead() or f"no '{what}' on the console within "
-                             f"{timeout:g} s:\n{self.console_tail()}")
+            while not self.ended and what.encode() not in self.console:
+                self.console_changed.wait(1)
+                if patience.is_over():
+                    raise GuestError(f"{patience.why()}; it ends:\n{self.console_tail()}")
+        if self.ended:
+            raise GuestError(self.why_dead())
+
+    def _command_seconds(self) -> float:
+        """How long one command in the guest takes now."""
+        began = time.monotonic()
+        self.run("true", check=False)
+        return time.monotonic() - began
 
     # In the guest
 

@@ -4,9 +4,10 @@ import math
 import re
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 HEADER = Path(__file__).resolve().parent / "guest" / "strip.h"
+NEAR = 16  # how far each of red, green and blue may be off, of 256
 
 
 def _layout() -> dict[str, int]:
@@ -67,10 +68,10 @@ def read_strip(picture: Image.Image) -> tuple[dict[str, int] | None, str]:
 
 def share(picture: Image.Image, colour: str) -> float:
     """How much of a picture is of about this colour."""
-    want = [int(colour[i:i + 2], 16) for i in (0, 2, 4)]
     small = picture.convert("RGB").resize((160, 100), Image.Resampling.NEAREST)
-    near = sum(all(abs(a - b) < 12 for a, b in zip(pixel, want)) for pixel in small.getdata())
-    return near / (160 * 100)
+    off = ImageChops.difference(small, Image.new("RGB", small.size, f"#{colour}")).split()
+    farthest = ImageChops.lighter(ImageChops.lighter(off[0], off[1]), off[2])
+    return sum(farthest.histogram()[:NEAR]) / (small.width * small.height)
 
 
 def banner(text: str) -> list[str]:

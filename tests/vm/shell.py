@@ -2,23 +2,30 @@
 
 import shlex
 import subprocess
+import tempfile
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from image import Image
+from pace import Movement, Patience
 
 # Encryption is emulated on one side and guards nothing on a loopback port: the cheapest of each.
 CHEAP = {"Ciphers": "aes128-gcm@openssh.com", "KexAlgorithms": "curve25519-sha256",
          "Compression": "no", "GSSAPIAuthentication": "no"}
 
 
+ATTEMPTS = 5
+LOOK_SECONDS = 1  # how often a wait for a command looks whether there is still use in it
+# Prints the CPU time, in ticks of 10 ms, of all processes of a session and of those they waited for.
+WORK = ("cat /proc/[0-9]*/stat 2>/dev/null | awk -v session={} "
+        "'{{ sub(/^.*\\) /, \"\"); if ($4 == session) ticks += $12 + $13 + $14 + $15 }} "
+        "END {{ print ticks + 0 }}'")
+
+
 class GuestError(Exception):
     """The guest, or a command in it, did not do what was asked."""
-
-ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,19 @@ class Result:
 
 def text(data: bytes) -> str:
     return data.decode(errors="replace")
+
+
+def first_line(shown: str) -> str:
+    line, newline, _ = shown.strip().partition("\n")
+    return f"{line[:100]}…" if newline or len(line) > 100 else line
+
+
+def ended(client: subprocess.Popen, seconds: float) -> bytes | None:
+    """What it printed, if it ends within so long."""
+    try:
+        return client.communicate(timeout=seconds)[0]
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def wrapped(cmd: str | list) -> str:
@@ -91,31 +111,57 @@ class Shell:
         self.master.stderr.close()
 
     def run_bytes(self, cmd, timeout: float, check: bool, input: bytes | None):
-        client = subprocess.Popen(
-            self.command(cmd), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            stdin=subprocess.PIPE if input is not None else subprocess.DEVNULL)
+        # From a file: what communicate() has not written when it times out, it never writes.
+        with tempfile.TemporaryFile() as file:
+            file.write(input or b"")
+            file.seek(0)
+            client = subprocess.Popen(self.command(cmd), stdin=file, stdout=subprocess.PIPE,
+                                      stderr=subprocess.PIPE)
+        shown = cmd if isinstance(cmd, str) else shlex.join(map(str, cmd))
+        so_far = b""
+        patience = Patience(timeout, first_line(shown), lambda: self.movement(so_far, b""))
         timed_out = False
-        try:
-            out, err = client.communicate(input, timeout)
-        except subprocess.TimeoutExpired as expired:
-            timed_out = True
-            pid, _, _ = (expired.output or b"").partition(b"\n")
-            if pid.isdigit() and not self.why_dead():
-                self.signal(int(pid), "KILL")
-            client.kill()
-            out, err = client.communicate()
-            out = out or expired.output or b""
-        pid, _, out = out.partition(b"\n")
+        while True:
+            try:
+                out, err = client.communicate(timeout=LOOK_SECONDS)
+                break
+            except subprocess.TimeoutExpired as expired:
+                so_far = expired.output or b""
+                if not timed_out and patience.is_over():
+                    timed_out = True
+                    pid, _, _ = so_far.partition(b"\n")
+                    if pid.isdigit() and not self.why_dead():
+                        self.signal(int(pid), "KILL")
+                    client.kill()
+        pid, _, out = (out or so_far).partition(b"\n")
         rc = client.returncode
         # ssh says 255 for itself, but a command may say so too: then it had told its pid.
         broken = rc == 255 and not pid
         if timed_out or broken or (check and rc != 0):
-            ending = f"ran longer than {timeout:g} s" if timed_out else f"exit status {rc}"
-            shown = cmd if isinstance(cmd, str) else shlex.join(map(str, cmd))
+            ending = patience.why() if timed_out else f"exit status {rc}"
             reason = self.why_dead()
             raise GuestError(f"{shown}: {ending}\n--- stdout\n{text(out)}--- stderr\n{text(err)}"
                              + (f"--- machine\n{reason}" if reason else ""))
         return rc, out, err
+
+    def movement(self, out: bytes, err: bytes) -> Movement:
+        """What a command has done so far; the first line of `out` is its pid, and its session."""
+        session, _, _ = out.partition(b"\n")
+        work = 0.0
+        if session.isdigit() and not self.why_dead():
+            # Without asking for movement itself. A guest that no longer answers does not move.
+            client = subprocess.Popen(self.command(WORK.format(int(session))),
+                                      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                      stderr=subprocess.DEVNULL)
+            patience = Patience(20, "the guest tells what a command does")
+            while (told := ended(client, LOOK_SECONDS)) is None and not patience.is_over():
+                pass
+            if told is None:
+                client.kill()
+                client.wait()
+            elif len(told.split()) == 2:
+                work = int(told.split()[1]) / 100
+        return Movement(work, (len(out), len(err)))
 
     def run(self, cmd: str | list, *, timeout: float = 60, check: bool = True,
             input: bytes | None = None) -> Result:
@@ -194,27 +240,43 @@ class Process:
     def poll(self) -> int | None:
         return self.client.poll()
 
+    def movement(self) -> Movement:
+        """What it has done so far."""
+        return self.shell.movement(f"{self.pid}\n".encode() + self.streams["out"],
+                                   self.streams["err"])
+
     def wait(self, timeout: float = 60) -> int:
         """The exit status, 255 if a signal ended it. All output is in afterwards."""
-        try:
-            self.client.wait(timeout)
-        except subprocess.TimeoutExpired:
-            raise GuestError(self._told(f"still running after {timeout:g} s")) from None
+        patience = Patience(timeout, f"the end of {self.shown}", self.movement)
+        while True:
+            try:
+                self.client.wait(LOOK_SECONDS)
+                break
+            except subprocess.TimeoutExpired:
+                if patience.is_over():
+                    raise GuestError(self._told(patience.why())) from None
         with self.changed:
             self.changed.wait_for(lambda: not self.open, 10)
         return self.client.returncode
 
     def readline(self, timeout: float = 30) -> str:
         """The next line of standard output, without its end; '' once there are no more."""
-        until = time.monotonic() + timeout
-        with self.changed:
-            while True:
+        patience = Patience(timeout, f"a line from {self.shown}", self.movement)
+        while True:
+            with self.changed:
                 line, newline, _ = self.streams["out"][self.read:].partition(b"\n")
                 if newline or "out" not in self.open:
                     self.read += len(line) + len(newline)
                     return text(line)
-                if not self.changed.wait(until - time.monotonic()):
-                    raise GuestError(self._told(f"printed no line within {timeout:g} s"))
+                if self.changed.wait(LOOK_SECONDS):
+                    continue
+            if patience.is_over():
+                raise GuestError(self._told(patience.why()))
+
+    @property
+    def shown(self) -> str:
+        return first_line(self.cmd if isinstance(self.cmd, str) else
+                          shlex.join(map(str, self.cmd)))
 
     def terminate(self, signal: str = "TERM", timeout: float = 20) -> int:
         """End it and all it started; the exit status."""

@@ -72,9 +72,6 @@ def test_sixty_four(vm):
     end(vm, holders)
 
 
-test_sixty_four.deadline = 400
-
-
 def test_labels_stick(vm):
     """64 labels, ended and asked for again in another order: each gets the scanout that it had."""
     holders = hold_all(vm, lambda r: f"--label desk{r['device'][-1]}-{r['index']}")
@@ -91,9 +88,6 @@ def test_labels_stick(vm):
     wait_all_free(vm, 60)
 
 
-test_labels_stick.deadline = 300
-
-
 def test_cost(vm):
     """A request costs as much with 63 scanouts leased as with none."""
     def measure() -> float:
@@ -107,11 +101,26 @@ def test_cost(vm):
                "all but one are leased")
     crowded = measure()
     print(f"    a request: {alone:.0f} µs alone, {crowded:.0f} µs with {COUNT - 1} others leased")
-    assert crowded < 1.5 * alone + 1000
+    assert crowded < 1.5 * alone + 1000, (alone, crowded)
     for desk in desks:
         desk.terminate("KILL")
     wait_all_free(vm, 60)
 
 
-test_cost.deadline = 300
 test_cost.alone = True
+
+
+def test_no_driver(vm):
+    """A GPU that its driver does not drive, as when a new one has waited too long for the host:
+    doctor names it, and what it says to type brings its scanouts."""
+    drivers = "/sys/bus/virtio/drivers/virtio_gpu"
+    name = vm.run(f"cd {drivers} && ls -d virtio* | sort -V | tail -n 1").out.strip()
+    vm.run(f"echo {name} > {drivers}/unbind", timeout=60)
+    wait_until(lambda: len(rows(vm)) == COUNT - HEADS, 60, "its scanouts are gone")
+    said = json.loads(vm.run("scanoutctl doctor --json", check=False).out)
+    found = next(check for check in said["checks"] if check["check"] == name)
+    assert found["result"] == "fail" and "no driver drives it" in found["message"], found
+    vm.run(found["type"], timeout=60)
+    wait_until(lambda: len(rows(vm)) == COUNT, 60, "its scanouts are back")
+    said = json.loads(vm.run("scanoutctl doctor --json", check=False).out)
+    assert not [check for check in said["checks"] if check["check"] == name], said

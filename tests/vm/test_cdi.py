@@ -1,13 +1,19 @@
 """Desktops in podman containers that have nothing of scanoutd's in them: all comes by CDI."""
 
+import errno
 import json
+import shlex
 
 import ending
 import isolation
+from container import SHADER_OPTIONS, Container
+from desktop import FOOT, WESTON, kwin_capability, kwin_version
 from machine import wait_until
-from scanouts import peak_memory, rows, send_huge, size_heads, start_daemon, wait_all_free, wait_blank, wait_state
+from picture import share
+from scanouts import (peak_memory, rows, send_huge, start_daemon, wait_all_free, wait_blank,
+                      wait_state)
 
-MACHINE = dict(set="desktops", deadline=1500)
+MACHINE = dict(set="desktops")
 
 # The guest's own root without our files: what an image from elsewhere looks like.
 IMAGE = "/run/image/root"
@@ -21,12 +27,15 @@ rm -rf usr/bin/scanout* usr/sbin/scanout* usr/lib/libscanout* usr/lib/scanoutd* 
     usr/lib/systemd/system/scanout*
 mkdir -p etc/sway.test
 """
-# Not one option that has to do with the desktop but the device; a uid that nobody knows.
+# Not one option that has to do with the desktop but the device, and a folder that makes it start
+# sooner; a uid that nobody knows.
 PODMAN = ("podman run --rm --network none --log-driver none --user 4711:4711 "
+          f"{SHADER_OPTIONS} "
           "--device scanoutd.org/scanout={device} {options} --name {name} --rootfs {image} "
           "{command}")
-MUTTER = "mutter --wayland --display-server --no-x11"
-FOOT = "foot -o colors.background={colour} -o colors.foreground=ffffff sh -c 'while :; do date; sleep 1; done'"
+# DRM_IOCTL_SET_MASTER, and what it is refused with.
+MASTER = """perl -e 'open(F, "+<", "/dev/dri/card0") or die $!; ioctl(F, 0x641e, 0); print $! + 0'"""
+MUTTER = "dbus-run-session -- mutter --wayland --display-server --no-x11"
 
 
 def setup(vm):
@@ -36,96 +45,92 @@ def setup(vm):
     vm.run("systemctl start scanout-cdi.service")
 
 
-def share(picture, colour: str) -> float:
-    """How much of a picture is of about this colour."""
-    want = [int(colour[i:i + 2], 16) for i in (0, 2, 4)]
-    small = picture.convert("RGB").resize((160, 100), 0)
-    near = sum(all(abs(a - b) < 24 for a, b in zip(pixel, want)) for pixel in small.getdata())
-    return near / (160 * 100)
+def start(vm, name: str, device: str, command: str, options: str = "") -> Container:
+    return Container(vm, name, vm.spawn("exec " + PODMAN.format(
+        name=name, device=device, command=command, options=options, image=IMAGE)))
 
 
-def start(vm, name: str, device: str, command: str, options: str = ""):
-    return vm.spawn("exec " + PODMAN.format(name=name, device=device, command=command,
-                                            options=options, image=IMAGE))
+def leased(vm) -> list[dict]:
+    return [r for r in rows(vm).values() if r["state"] == "leased"]
 
 
-def wait_leased(vm, process, scanout: str) -> dict:
+def wait_leased(desk: Container, scanout: str | None = None) -> dict:
+    """The row of that scanout, or of the only one that is leased."""
     def look():
-        assert process.poll() is None, process.out + process.err
-        row = rows(vm)[scanout]
-        return row if row["state"] == "leased" else None
-    return wait_until(look, 60, f"{scanout} is leased")
+        return next((r for r in leased(desk.vm) if scanout in (None, r["id"])), None)
+    row = desk.wait(look, 60, f"{scanout or 'a scanout'} is leased")
+    desk.head = row["index"]
+    return row
 
 
-def wait_shown(vm, process, head: int, colour: str, timeout: float = 120):
+def wait_picture(desk: Container):
+    desk.wait(lambda: not desk.vm.is_blank(desk.head), 60, f"head {desk.head} shows something")
+
+
+def wait_shown(desk: Container, colour: str, size: tuple[int, int] | None = None):
     def look():
-        assert process.poll() is None, process.out + process.err
-        return share(vm.capture(head), colour) > 0.02
-    try:
-        wait_until(look, timeout, f"#{colour} is on head {head}")
-    except AssertionError as error:
-        raise AssertionError(f"{error}\n{process.out}{process.err}") from None
+        picture = desk.vm.capture(desk.head)
+        return share(picture, colour) > 0.02 and size in (None, picture.size)
+    desk.wait(look, 60, f"#{colour} is on head {desk.head}" + (f" in {size}" if size else ""))
 
 
-def check_holder(vm, row: dict, name: str, unit: str):
+def check_holder(vm, row: dict, desk: Container, unit: str):
     """The container has it, not the seat that asked for it."""
-    container = vm.run(["podman", "inspect", "-f", "{{.Id}}", name]).out.strip()
-    holder = row["holder"]
+    container, holder = desk.id, row["holder"]
     assert (holder["engine"], holder["container"]) == ("podman", container), (row, container)
     assert (holder["uid"], holder["unit"]) == (4711, unit), row
     assert f"podman:{container[:12]} uid 4711" in vm.run("scanoutctl list").out
 
 
-def wait_size(vm, process, head: int, size: tuple[int, int], colour: str):
-    def look():
-        assert process.poll() is None, process.out + process.err
-        picture = vm.capture(head)
-        return picture.size == size and share(picture, colour) > 0.02
-    wait_until(look, 60, f"head {head} is {size}")
-
-
-def kill(vm, name: str, process):
-    """By SIGKILL; the scanout is freed at once, and the container gone afterwards."""
-    vm.run(["podman", "kill", "-s", "KILL", name])
-    process.wait(60)
-
-
 def test_mutter(vm):
     """Mutter in a container with nothing but the device: it shows a client's window in the size
     that the host has set, and in the next one that it sets; `list` names the container and the
-    seat. Killed, its scanout is free and blank; started again, it is back on the same."""
-    head, scanout, size = 2, "card0-Virtual-3", (1600, 900)
-    vm.size_head(head, *size)
-    for colour in ("c02020", "20c020"):
-        process = start(vm, "desk", scanout, f"{MUTTER} -- {FOOT.format(colour=colour)}")
-        row = wait_leased(vm, process, scanout)
-        check_holder(vm, row, "desk", f"scanout-seat@{scanout}.service")
-        wait_shown(vm, process, head, colour)
-        assert vm.capture(head).size == size
-        size = (1280, 720) if size == (1600, 900) else (1600, 900)
-        vm.size_head(head, *size)
-        wait_size(vm, process, head, size, colour)
-        others = [h for h in range(vm.head_count) if h != head]
-        assert all(share(vm.capture(h), colour) == 0 for h in others)
-        kill(vm, "desk", process)
-        wait_state(vm, scanout, "free", 2)
-        wait_blank(vm, head)
-    size_heads(vm, 3)
+    seat. Killed, its scanout is free and blank; started again, it is back on the same. When the
+    admin takes that, it ends."""
+    head, scanout, sizes = 2, "card0-Virtual-3", ((1600, 900), (1280, 720))
+    vm.size_head(head, *sizes[0])
+    desk = start_mutter(vm, scanout, "c02020")
+    wait_shown(desk, "c02020", sizes[0])
+    vm.size_head(head, *sizes[1])
+    wait_shown(desk, "c02020", sizes[1])
+    others = [h for h in range(vm.head_count) if h != head]
+    assert all(share(vm.capture(h), "c02020") == 0 for h in others)
+    desk.kill()
+    wait_state(vm, scanout, "free")
+    wait_blank(vm, head)
+
+    desk = start_mutter(vm, scanout, "20c020")
+    wait_shown(desk, "20c020", sizes[1])
+    vm.run(f"scanoutctl release {scanout}")
+    desk.process.wait()
+    wait_state(vm, scanout, "free")
+    wait_blank(vm, head)
+
+
+def start_mutter(vm, scanout: str, colour: str) -> Container:
+    desk = start(vm, "desk", scanout, f"{MUTTER} -- {FOOT.format(colour=colour)}")
+    row = wait_leased(desk, scanout)
+    check_holder(vm, row, desk, f"scanout-seat@{scanout}.service")
+    return desk
 
 
 def test_sway(vm):
     """sway without a GPU, with the second device `software`: it gets the empty lease that it
     allocates on, by seatd, and shows a client's window."""
     head, scanout, colour = 3, "card0-Virtual-4", "2020c0"
+    desk = start_sway(vm, scanout, colour)
+    wait_leased(desk, scanout)
+    wait_shown(desk, colour)
+    desk.kill()
+    wait_state(vm, scanout, "free")
+    wait_blank(vm, head)
+
+
+def start_sway(vm, device: str, colour: str) -> Container:
     vm.run(f"cat > {IMAGE}/etc/sway.test/config",
            input=f"exec {FOOT.format(colour=colour)}\n".encode())
-    process = start(vm, "tiles", scanout, "sway -c /etc/sway.test/config",
-                    "--device scanoutd.org/scanout=software")
-    wait_leased(vm, process, scanout)
-    wait_shown(vm, process, head, colour)
-    kill(vm, "tiles", process)
-    wait_state(vm, scanout, "free", 2)
-    wait_blank(vm, head)
+    return start(vm, "tiles", device, "sway -c /etc/sway.test/config",
+                 "--device scanoutd.org/scanout=software")
 
 
 def test_sway_ends(vm):
@@ -137,80 +142,84 @@ def test_sway_ends(vm):
     # What podman mounted for containers before is left in the image as empty files.
     vm.run(f"rm -rf {IMAGE}/run/systemd {IMAGE}/run/udev")
     vm.run(f"echo 'output * bg #c04060 solid_color' > {IMAGE}/etc/sway.test/ends")
-    container = start(vm, "desk", "card0-Virtual-5", ending.LOOP.format(
+    desk = start(vm, "desk", "card0-Virtual-5", ending.LOOP.format(
         command="sway -c /etc/sway.test/ends") + " " + ending.INPUT,
         "-i --device scanoutd.org/scanout=software")
-    ending.check_ends(vm, container, "sway",
+    ending.check_ends(vm, desk, "sway",
                       lambda row: row["id"] == "card0-Virtual-5" and row["state"] == "leased",
                       lambda head: share(vm.capture(head), "c04060") > 0.5)
     isolation.check_inside(vm, "desk", "card0Virtual5", "c226:0")
     isolation.check_state(vm, before)
-    kill(vm, "desk", container)
+    desk.kill()
     isolation.check_state(vm, before)
 
 
+def test_kwin(vm):
+    """kwin_wayland with the capability that its file has, and from KWin 6 on with the device that
+    lets it open the card's node: it shows a client's window. Killed, its scanout is free and
+    blank."""
+    head, scanout, colour = 7, "card0-Virtual-8", "7030a0"
+    opened = "--device scanoutd.org/scanout=open-card0 " if kwin_version(vm) >= 6 else ""
+    desk = start(vm, "plasma", scanout, "dbus-run-session -- kwin_wayland --no-lockscreen "
+                 + shlex.quote(FOOT.format(colour=colour)),
+                 f"{opened}--cap-add {kwin_capability(vm)}")
+    wait_leased(desk, scanout)
+    wait_shown(desk, colour)
+    desk.kill()
+    wait_state(vm, scanout, "free")
+    wait_blank(vm, head)
+
+
+def test_open(vm):
+    """The device `open-card0` after a scanout: a user without rights can open the node, and is not
+    the card's master with it, nor can it become that."""
+    said = vm.run(PODMAN.format(
+        name="look", device="card0-Virtual-5", image=IMAGE,
+        options="--device scanoutd.org/scanout=open-card0",
+        command=MASTER), timeout=60)
+    assert said.out == f"{errno.EACCES}", said
+
+
 def test_any(vm):
-    """Two containers with the device `any`: each gets a scanout of its own, in its own name."""
+    """Two containers with the device `any`: each gets a scanout of its own, in its own name. A
+    compositor that dies in one of them, and is started again in there, is back on the scanout that
+    it had, though others are free."""
     unit = "scanout-seat-any@card0.service"
-    first = start(vm, "one", "any", MUTTER)
-    second = start(vm, "two", "any-card0", MUTTER)
+    vm.run(f"echo 'output * bg #c04060 solid_color' > {IMAGE}/etc/sway.test/any")
+    desks = [start(vm, "one", "any", "sh -c 'for n in 1 2; do sway -c /etc/sway.test/any; done'",
+                   "--device scanoutd.org/scanout=software"),
+             start(vm, "two", "any-card0", WESTON["command"])]
+    for count, desk in enumerate(desks, 1):
+        desk.wait(lambda: len(leased(vm)) >= count, 60, f"{count} scanouts are leased")
+    found = {r["holder"]["container"]: r for r in leased(vm)}
+    one, two = (found[desk.id] for desk in desks)
+    assert one["id"] != two["id"], found
+    for desk, row in zip(desks, (one, two)):
+        check_holder(vm, row, desk, unit)
+        desk.head = row["index"]
+        wait_picture(desk)
+    vm.run(f"kill -KILL {one['holder']['pid']}")
 
-    def leased():
-        assert first.poll() is None and second.poll() is None, first.err + second.err
-        found = [r for r in rows(vm).values() if r["state"] == "leased"]
-        return found if len(found) == 2 else None
-    found = wait_until(leased, 90, "two scanouts are leased")
-    ids = {name: vm.run(["podman", "inspect", "-f", "{{.Id}}", name]).out.strip()
-           for name in ("one", "two")}
-    held = {r["holder"]["container"]: r for r in found}
-    assert set(held) == set(ids.values()), found
-    by_name = {name: held[id] for name, id in ids.items()}
-    for name, row in by_name.items():
-        check_holder(vm, row, name, unit)
-    for row in found:
-        wait_until(lambda: not vm.is_blank(row["index"]), 60, f"head {row['index']} shows it")
-    kill(vm, "one", first)
-    wait_state(vm, by_name["one"]["id"], "free")
-    assert rows(vm)[by_name["two"]["id"]]["state"] == "leased"
-    kill(vm, "two", second)
+    def again():
+        return next((r for r in leased(vm) if r["holder"]["pid"] != one["holder"]["pid"] and
+                     r["holder"]["container"] == one["holder"]["container"]), None)
+    assert desks[0].wait(again, 60, "it has one again")["id"] == one["id"]
+    desks[0].kill()
+    wait_state(vm, one["id"], "free")
+    assert rows(vm)[two["id"]]["state"] == "leased"
+    desks[1].kill()
     wait_all_free(vm)
-    for row in found:
-        wait_blank(vm, row["index"])
-
-
-def test_any_again(vm):
-    """A compositor that dies in a container with `any`, and is started again in there, is back on
-    the scanout that it had, though others are free."""
-    process = start(vm, "phoenix", "any", f"sh -c '{MUTTER}; {MUTTER}'")
-
-    def held(other_than: int):
-        assert process.poll() is None, process.out + process.err
-        return next((r for r in rows(vm).values()
-                     if r["state"] == "leased" and r["holder"]["pid"] != other_than), None)
-    before = wait_until(lambda: held(0), 90, "it has a scanout")
-    wait_until(lambda: not vm.is_blank(before["index"]), 60, "it shows something")
-    vm.run(["podman", "exec", "phoenix", "pkill", "-KILL", "-x", "mutter"])
-    after = wait_until(lambda: held(before["holder"]["pid"]), 90, "it has one again")
-    assert after["id"] == before["id"], (before, after)
-    assert after["holder"]["container"] == before["holder"]["container"], (before, after)
-    kill(vm, "phoenix", process)
-    wait_all_free(vm)
+    for desk in desks:
+        wait_blank(vm, desk.head)
 
 
 def test_any_software(vm):
     """sway without a GPU on `any`: lease and empty lease come from the same seat."""
     colour = "c020c0"
-    vm.run(f"cat > {IMAGE}/etc/sway.test/config",
-           input=f"exec {FOOT.format(colour=colour)}\n".encode())
-    process = start(vm, "tiles", "any", "sway -c /etc/sway.test/config",
-                    "--device scanoutd.org/scanout=software")
-
-    def leased():
-        assert process.poll() is None, process.out + process.err
-        return next((r for r in rows(vm).values() if r["state"] == "leased"), None)
-    row = wait_until(leased, 60, "it has a scanout")
-    wait_shown(vm, process, row["index"], colour)
-    kill(vm, "tiles", process)
+    desk = start_sway(vm, "any", colour)
+    wait_leased(desk)
+    wait_shown(desk, colour)
+    desk.kill()
     wait_all_free(vm)
 
 
@@ -220,11 +229,12 @@ def test_agents_socket(vm):
     call = ("gdbus call --address unix:path={}/bus -d org.scanoutd.Scanout1 "
             "-o /org/scanoutd/Scanout1 -m org.scanoutd.Scanout1.Manager.ListScanouts")
     agent = "/run/scanoutd/agent"
-    for user, word in (("0:0", "Broken pipe"), ("4711:4711", "Permission denied")):
+    hung_up = ("Broken pipe", "Connection reset by peer")  # before it has written, or after
+    for user, words in (("0:0", hung_up), ("4711:4711", ("Permission denied",))):
         said = vm.run("podman run --rm --network none --log-driver none --user "
                       f"{user} -v {agent}:/mnt --rootfs {IMAGE} {call.format('/mnt')}",
                       check=False)
-        assert said.rc == 1 and word in said.err, said
+        assert said.rc == 1 and any(word in said.err for word in words), said
     said = vm.run(f"setpriv --reuid=guest --regid=scanout --init-groups {call.format(agent)}",
                   check=False)
     assert said.rc == 1 and "Permission denied" in said.err, said
@@ -262,17 +272,6 @@ def test_huge_messages(vm):
     assert vm.run(f"systemctl show -p MainPID --value {unit}").out == process
 
 
-def test_revoked(vm):
-    """The admin takes the scanout of a container: its Mutter ends."""
-    process = start(vm, "gone", "card0-Virtual-6", MUTTER)
-    wait_leased(vm, process, "card0-Virtual-6")
-    wait_until(lambda: not vm.is_blank(5), 60, "it shows something")
-    vm.run("scanoutctl release card0-Virtual-6")
-    process.wait(60)
-    wait_state(vm, "card0-Virtual-6", "free")
-    wait_blank(vm, 5)
-
-
 def test_wrong_device(vm):
     """A device that is not there: podman says so, and starts nothing."""
     said = vm.run(PODMAN.format(name="none", device="card0-Virtual-99", options="", image=IMAGE,
@@ -284,15 +283,15 @@ def test_wrong_device(vm):
 def test_no_daemon(vm):
     """The daemon is down: Mutter is told so and ends; with the daemon back it starts."""
     vm.run("systemctl stop scanoutd.socket scanoutd-agent.socket scanoutd.service")
-    process = start(vm, "early", "card0-Virtual-7", MUTTER)
-    assert process.wait(90) != 0
-    assert "No lease could be had" in process.err, process.err
+    desk = start(vm, "early", "card0-Virtual-7", MUTTER)
+    assert desk.process.wait(90) != 0
+    assert "No lease could be had" in desk.process.err, desk.told
     journal = vm.journal("scanout-seat@card0-Virtual-7.service")
     assert "Found no scanoutd at $SCANOUT_ADDRESS" in journal, journal
     vm.run("systemctl start scanoutd.socket scanoutd-agent.socket scanoutd.service")
-    process = start(vm, "early", "card0-Virtual-7", MUTTER)
-    wait_leased(vm, process, "card0-Virtual-7")
-    kill(vm, "early", process)
+    desk = start(vm, "early", "card0-Virtual-7", MUTTER)
+    wait_leased(desk, "card0-Virtual-7")
+    desk.kill()
     wait_all_free(vm)
 
 
@@ -308,11 +307,12 @@ def test_idle(vm):
 
 
 def test_specification(vm):
-    """The written file: one device for each scanout that is not excluded, and three more; written
+    """The written file: one device for each scanout that is not excluded, and four more; written
     anew at a reload."""
     spec = json.loads(vm.run("cat /run/cdi/scanoutd.json").out)
     names = [device["name"] for device in spec["devices"]]
-    assert names == [f"card0-Virtual-{n}" for n in range(1, 17)] + ["any-card0", "any", "software"], names
+    assert names == [f"card0-Virtual-{n}" for n in range(1, 17)] + [
+        "any-card0", "open-card0", "any", "software"], names
     before = vm.run("stat -c %i /run/cdi/scanoutd.json").out
     vm.run("systemctl reload scanout-cdi.service")
     assert vm.run("stat -c %i /run/cdi/scanoutd.json").out != before
@@ -320,8 +320,5 @@ def test_specification(vm):
     assert vm.run("ls -A /run/cdi").out == "scanoutd.json\n"
 
 
-test_mutter.deadline = 300
-test_sway.deadline = test_any.deadline = test_no_daemon.deadline = 240
-test_any_again.deadline = test_any_software.deadline = 240
-test_sway_ends.deadline = 240
-test_inside.deadline = test_revoked.deadline = test_idle.deadline = 150
+# KWin 5.27 by CDI starts, and ends before its client has drawn.
+test_kwin.suites = ("trixie", "forky")

@@ -1,6 +1,6 @@
 """scanoutd dies at each step of its work while fifteen desks flip: none of them notices.
 
-The daemon is the one with the failure points of src/daemon/failpoint.h compiled in.
+The daemon is the one with the failure points of src/daemon/util/failpoint.h compiled in.
 """
 
 import errno
@@ -11,20 +11,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 from machine import wait_until
-from scanouts import (COUNT, OPEN, PROBE, call, override, row, rows, start_daemon,
-                      wait_all_free, wait_blank, wait_state)
+from pace import pace
+from scanouts import (COUNT, FAILING, OPEN, PROBE, call, override, row, rows, start_daemon,
+                      wait_all_free, wait_blank, wait_shown, wait_state)
 
-MACHINE = dict(deadline=1800)
+MACHINE: dict = {}
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "daemon"
-FAILING = "/usr/lib/scanoutd-tests/scanoutd"
-# Systemd as ever, but for how long it waits.
 DROP_IN = f"""
 [Service]
 ExecStart=
 ExecStart={FAILING}
 RestartSec=100ms
-TimeoutStartSec=4s
-WatchdogSec=2s
+"""
+
+# In place of minutes.
+IMPATIENT = """
+TimeoutStartSec={0:.0f}s
+WatchdogSec={0:.0f}s
 """
 
 GRANT = ["grant-allowed", "grant-create", "grant-created", "grant-entered", "grant-saved",
@@ -35,9 +38,7 @@ START = ["start-passed", "start-adopt", "start-ready"]
 FREE = "card0-Virtual-16"  # the one that is asked for, while the desks have all others
 HEAD = 15
 MODE = "--mode 640x480"
-RATE = 10
-NORMAL_USEC = 1_000_000 / RATE
-CONTROL_SECONDS = 10
+RATE = 4
 KEPT = ("state", "label", "holder", "lessee", "generation", "since")
 
 
@@ -53,10 +54,11 @@ def arm(vm, point: str, action: str) -> int:
 
 
 def wait_restarts(vm, n: int):
-    """Until systemd has started the daemon again for the n-th time, and it is ready."""
+    """Until systemd has started the daemon again for the n-th time, what was to fail has, and the
+    daemon is ready."""
     vm.run(f'until [ "$(systemctl show -p NRestarts --value scanoutd)" -ge {n} ] && '
-           "systemctl -q is-active scanoutd; do sleep 0.05; done; "
-           "test ! -e /run/scanoutd/failpoint", timeout=30)
+           "[ ! -e /run/scanoutd/failpoint ] && systemctl -q is-active scanoutd; do sleep 0.05; done",
+           timeout=30)
 
 
 class Desks:
@@ -65,18 +67,11 @@ class Desks:
     def __init__(self, vm):
         self.vm = vm
         self.flipping = [
-            vm.spawn(f"exec {PROBE} flip-rate 3600 --rate {RATE} {MODE} --request --label desk{n} "
+            vm.spawn(f"exec {PROBE} flip-rate 86400 --rate {RATE} {MODE} --request --label desk{n} "
                      f"--scanout card0-Virtual-{n + 1}") for n in range(COUNT - 1)]
         wait_until(lambda: sum(r["width"] == 640 for r in rows(vm).values()) == COUNT - 1, 60,
                    "all desks show their picture")
         self.rows = rows(vm)
-        # What they do when nothing happens.
-        self.begun = self._now()
-        vm.run(f"sleep {CONTROL_SECONDS}")
-        self.faults_begun = self._now()
-
-    def _now(self) -> float:
-        return float(self.vm.run("cat /proc/uptime").out.split()[0]) * 1e6
 
     def look(self, state: str, what: str) -> dict:
         """The row of the one that is asked for, once it is in this state and the kernel has no
@@ -100,23 +95,15 @@ class Desks:
         return now[FREE]
 
     def end(self):
-        """What they saw: no flip failed, and none came much later than without any fault."""
+        """No flip failed, and each can flip once more: nobody hangs, as behind a lock that is never
+        given back. How much later they may come is bench.py's."""
         said = []
         for desk in self.flipping:
             assert desk.terminate() == 0, (desk.out, desk.err)
             said.append(json.loads(desk.out.splitlines()[-1]))
         wait_all_free(self.vm)
         assert all(one["errors"] == 0 for one in said), said
-        late = [pair for one in said for pair in one["late"] if pair[0] > self.begun]
-        calm = [usec for at, usec in late if at < self.faults_begun]
-        faulty = [usec for at, usec in late if at >= self.faults_begun]
-        print(f"    {sum(one['flips'] for one in said)} flips; longer than twice the normal "
-              f"interval: {len(faulty)}, up to {max(faulty, default=0) / 1000:.0f} ms; without "
-              f"faults {len(calm)}, up to {max(calm, default=0) / 1000:.0f} ms")
-        # How much later they may come is bench.py's: here the host has other work, too. This only
-        # says that nobody hung, as behind a lock that is never given back.
-        limit = 50 * max([*calm, 2 * NORMAL_USEC])
-        assert all(usec < limit for usec in faulty), faulty
+        print(f"    {sum(one['flips'] for one in said)} flips")
 
 
 def ask(vm):
@@ -128,7 +115,7 @@ def ask(vm):
 def is_theirs(vm, row: dict, said: dict):
     """The lease is listed as what the caller was told, and its picture is there."""
     assert (row["label"], row["lessee"]) == ("asked", said["lessee"]), (row, said)
-    assert not vm.is_blank(HEAD)
+    wait_shown(vm, HEAD)
 
 
 def fail_grant(vm, desks: Desks, point: str, action: str):
@@ -195,12 +182,15 @@ def test_every_step(vm):
     afterwards with their names. The request in flight has its lease, and it is listed, or the
     scanout is free and blank. Nothing else is left in the kernel."""
     desks = Desks(vm)
+    hanging = [case for case in cases() if case[2] == "stop"]
     for fail, point, action in cases():
+        if action != "stop":
+            fail(vm, desks, point, action)
+    override(vm, DROP_IN + IMPATIENT.format(pace.limit(1)))
+    for fail, point, action in hanging:
         fail(vm, desks, point, action)
     desks.end()
-
-
-test_every_step.deadline = 900
+    setup(vm)
 
 
 def fail_once(vm, point: str, error: int):
@@ -226,7 +216,8 @@ def test_errors(vm):
     fail_once(vm, "end-revoke", errno.EIO)
     rc, refused = call(vm, f"ReleaseScanout s {FREE}")
     assert rc == 1 and "does not revoke" in refused and "error" in refused, refused
-    assert row(vm, FREE)["lessee"] == said["lessee"] and not vm.is_blank(HEAD)
+    assert row(vm, FREE)["lessee"] == said["lessee"]
+    wait_shown(vm, HEAD)
     fail_once(vm, "end-blank", errno.EIO)
     rc, refused = call(vm, f"ReleaseScanout s {FREE}")
     assert rc == 0, refused
@@ -241,7 +232,7 @@ def test_production(vm):
     """Each failure point in the source is one of those tried here; the installed daemon has none,
     nor the file's name."""
     in_source = set()
-    for file in SOURCE.glob("*.c"):
+    for file in SOURCE.rglob("*.c"):
         in_source |= set(re.findall(r'FAILPOINT\("([a-z-]+)"\)', file.read_text()))
     assert in_source == {*GRANT, *END, *START}
     for program, names in ((FAILING, in_source), ("/usr/sbin/scanoutd", set())):

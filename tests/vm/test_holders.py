@@ -4,7 +4,8 @@ copy, wherever that is."""
 import json
 
 from machine import wait_until
-from scanouts import (OPEN, PROBE, row, rows, start_daemon, wait_all_free, wait_blank, wait_state)
+from scanouts import (OPEN, PROBE, row, rows, start_daemon, wait_all_free, wait_blank, wait_shown,
+                      wait_state)
 
 setup = start_daemon
 MODE = "--mode 640x480"
@@ -21,7 +22,7 @@ def begin(vm, command: str, *, prefix: str = ""):
 
 def shown(vm, said: dict):
     assert row(vm, said["scanout"])["state"] == "leased"
-    assert not vm.is_blank(said["index"])
+    wait_shown(vm, said["index"])
 
 
 def ended(vm, said: dict):

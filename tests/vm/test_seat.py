@@ -81,7 +81,7 @@ def switch_and_back(vm):
     assert refused.rc == 1 and json.loads(refused.err)["error"] == "DeviceBusy", refused
     rc, said = call(vm, f"ReleaseScanout s {next(iter(rows(vm)))}")
     assert rc == 1 and "The seat is disabled" in said, said
-    waiting = vm.spawn("exec scanoutctl request --timeout 5min -- sh -c 'echo $SCANOUT_ID'")
+    waiting = vm.spawn("exec scanoutctl request --timeout infinity -- sh -c 'echo $SCANOUT_ID'")
     wait_until(lambda: vm.run("pgrep -xc scanoutctl || true").out.strip() == "2", 20, "it waits")
 
     switch(vm, 1, False)
@@ -112,7 +112,7 @@ def end_meanwhile(vm):
     switch(vm, 1, False)
     wait_state(vm, scanout["id"], "free")
     wait_all_free(vm)
-    wait_blank(vm, scanout["index"], 10)
+    wait_blank(vm, scanout["index"])
     for other in list(rows(vm))[:3]:
         seen = probe(vm, f"peek --request --scanout {other}")
         assert (seen["buffer_id"], seen["primary_fb"], seen["cursor_fb"]) == (0, 0, 0), seen
@@ -128,14 +128,8 @@ def test_switch(vm):
         switch_and_back(vm)
 
 
-test_switch.deadline = 180
-
-
 def test_ends_meanwhile(vm):
     """A desk dies while another session has the card: when that gives it back, the scanout is free
     and blank, and whoever gets one sees nothing of the console that was there."""
     with seat(vm):
         end_meanwhile(vm)
-
-
-test_ends_meanwhile.deadline = 120

@@ -3,7 +3,8 @@
 import json
 
 from machine import wait_until
-from scanouts import (COUNT, PROBE, daemon_status, hold, override, row, rows, start_daemon,
+from pace import Movement, pace
+from scanouts import (COUNT, PROBE, daemon_status, fronts, hold, override, row, rows, start_daemon,
                       wait_all_free, wait_state)
 from test_faults import MACHINE  # noqa: F401  the same machine
 
@@ -52,7 +53,7 @@ def test_disk_is_full(vm):
 
     since = vm.now()
     long = "x" * 60
-    others = [vm.spawn(f"exec scanoutctl request --label {long}{n} -- sleep 1000")
+    others = [vm.spawn(f"exec scanoutctl request --label {long}{n} -- sleep infinity")
               for n in range(COUNT - 2)]
     wait_until(lambda: sum(r["state"] == "leased" for r in rows(vm).values()) == COUNT - 1, 60,
                "all but one are leased")
@@ -79,18 +80,17 @@ prlimit --pid $pid --nofile=$((n + {more}))
 
 
 def test_no_more_files(vm):
-    """The daemon may have few files open. Guests who connect take all but the last ones, and those
-    that come after them are turned away. With none left, one, two and so on a request is refused by
-    name, wherever it fails, and leaves nothing; with enough it is granted. Nobody's lease ends."""
+    """The daemon may have few files open. Guests who connect take none of them. With none left, one,
+    two and so on a request is refused by name, wherever it fails, and leaves nothing; with enough it
+    is granted. Nobody's lease ends."""
     desk, ready = hold(vm, "--label desk", mode=MODE)
     before = row(vm, ready["scanout"])
-    limit, since = daemon_status(vm)["fds"] + 8, vm.now()
-    override(vm, f"[Service]\nLimitNOFILE={limit}:8192\n")
-    pid = daemon_status(vm)["pid"]
-    crowd = vm.spawn("for i in $(seq 20); do sleep 1000 | socat - "
+    status = daemon_status(vm)
+    pid = status["pid"]
+    crowd = vm.spawn("for i in $(seq 20); do sleep infinity | socat - "
                      "UNIX-CONNECT:/run/scanoutd/guest/bus & done; wait")
-    wait_until(lambda: "turned away: Too many open files" in vm.journal("scanoutd", since), 20,
-               "guests are turned away")
+    wait_until(lambda: fronts(vm), 20, "guests are connected")
+    assert daemon_status(vm)["fds"] == status["fds"]
     refusals = []
     for more in range(8):
         vm.run(LIMIT.format(more=more))
@@ -112,7 +112,7 @@ def test_no_more_files(vm):
     assert daemon_status(vm)["pid"] == pid
     desk.terminate()
     wait_all_free(vm)
-    override(vm, "")
+    vm.run(f"prlimit --pid {pid} --nofile=16384")
 
 
 def test_no_memory(vm):
@@ -123,8 +123,10 @@ def test_no_memory(vm):
     since = vm.now()
     vm.run("systemctl set-property --runtime scanoutd.service MemoryMax=512K MemorySwapMax=0")
     try:
-        wait_until(lambda: vm.journal("scanoutd", since).count("'oom-kill'") >= 7, 40,
-                   "it is ended for want of memory, again and again")
+        def ends() -> int:
+            return vm.journal("scanoutd", since).count("'oom-kill'")
+        wait_until(lambda: ends() >= 7, 40, "it is ended for want of memory, again and again",
+                   lambda: Movement(0, ends()))
     finally:
         vm.run("systemctl set-property --runtime scanoutd.service MemoryMax=infinity")
     wait_until(lambda: vm.run("systemctl is-active scanoutd", check=False).out == "active\n", 20,
@@ -139,7 +141,7 @@ def test_no_memory(vm):
 def test_bus_is_gone(vm):
     """The system bus dies while a desk flips and a guest asks: the desk flips on, the guest is
     answered. When the bus is back, so is the daemon, the same one, with the lease."""
-    desk = vm.spawn(f"exec {PROBE} flip-rate 3600 --rate 10 --mode {MODE} --request --label desk")
+    desk = vm.spawn(f"exec {PROBE} flip-rate 86400 --rate 10 --mode {MODE} --request --label desk")
     wait_until(lambda: any(r["width"] == 640 for r in rows(vm).values()), 20, "it shows")
     before = next(r for r in rows(vm).values() if r["label"] == "desk")
     pid, since = daemon_status(vm)["pid"], vm.now()
@@ -153,27 +155,28 @@ def test_bus_is_gone(vm):
     assert vm.run("scanoutctl request -- true").rc == 0
     assert desk.terminate() == 0, desk.err
     flipped = json.loads(desk.out.splitlines()[-1])
-    assert flipped["errors"] == 0 and flipped["flips"] > 10, flipped
+    assert flipped["errors"] == 0 and flipped["flips"] > 1, flipped
     wait_all_free(vm)
 
 
 def test_clock_jumps(vm):
     """The clock jumps by a day, forwards and back: a request that waits is refused after the time
-    that it gave, neither at once nor a day later; leases begin when they began; the watchdog,
-    which looks every 2 s, does not bite."""
-    override(vm, "[Service]\nWatchdogSec=2s\n")
+    that it gave, neither earlier nor a day later; leases begin when they began; the watchdog, which
+    looks meanwhile, does not bite."""
+    watchdog = round(pace.limit(1))
+    override(vm, f"[Service]\nWatchdogSec={watchdog}s\n")
     pid = daemon_status(vm)["pid"]
     desk, ready = hold(vm, f"--label desk", mode=MODE)
     before = row(vm, ready["scanout"])
     for jump in ("+1 day", "-2 days", "+1 day"):
         begun = uptime(vm)
         waiting = vm.spawn(f"exec scanoutctl request --json --scanout {ready['scanout']} "
-                           "--timeout 3s -- true")
+                           f"--timeout {watchdog + 1}s -- true")
         wait_until(lambda: "scanoutctl" in vm.run(f"cat /proc/{waiting.pid}/comm").out, 5, "waits")
         vm.run(f"date -s '{jump}'")
-        assert waiting.wait(20) == 1
+        assert waiting.wait(watchdog + 20) == 1
         assert json.loads(waiting.err)["error"] == "Timeout", waiting.err
-        assert uptime(vm) - begun >= 3
+        assert uptime(vm) - begun >= watchdog + 1
         assert kept(row(vm, ready["scanout"])) == kept(before)
         assert "days" not in vm.run("scanoutctl list").out
         other, now = hold(vm, "", mode=MODE)
@@ -185,6 +188,3 @@ def test_clock_jumps(vm):
     desk.terminate()
     wait_all_free(vm)
     override(vm, "")
-
-
-test_clock_jumps.deadline = test_disk_is_full.deadline = 120

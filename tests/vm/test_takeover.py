@@ -17,12 +17,9 @@ def take_over(vm, command: str):
     return process, ready
 
 
-def test_picture_stands(vm):
-    """A desk's lease is taken over by one that draws nothing yet, and the old desk is killed: its
-    picture stands. That one is taken over by a third, which draws: at no moment is the head blank.
-    The ends are told as `takeover`."""
+def picture_stands(vm, how: str = ""):
     monitor = vm.spawn("exec scanoutctl monitor")
-    first, ready = hold(vm, "--label desk --fill ff8800")
+    first, ready = hold(vm, f"--label desk --fill ff8800 {how}")
     scanout, head = ready["scanout"], ready["index"]
     wait_until(lambda: not vm.is_blank(head), 5, "the first one's picture is there")
     watch = Watch(vm, head)
@@ -33,7 +30,7 @@ def test_picture_stands(vm):
     first.terminate("KILL")
     watch.wait(10)
     assert row(vm, scanout)["generation"] == now["generation"]
-    third, last = take_over(vm, "hold --fill 0044ff --mode 1920x1080")
+    third, last = take_over(vm, f"hold --fill 0044ff --mode 1920x1080 {how}")
     assert last["scanout"] == scanout and last["generation"] > now["generation"], (now, last)
     second.terminate("KILL")
     watch.wait(10)
@@ -48,11 +45,21 @@ def test_picture_stands(vm):
     monitor.terminate()
 
 
-def test_flipping(vm):
-    """The desk that is taken over flips as fast as it can, ten times over, and stays, like a
-    compositor, until it is ended: the head is never blank before the next one shows its own."""
-    desk = vm.spawn(f"exec {PROBE} flip-rate 60 --keep --request --label desk --mode 1920x1080 "
-                    f"--fill ff8800 {OPEN}")
+def test_picture_stands(vm):
+    """A desk's lease is taken over by one that draws nothing yet, and the old desk is killed: its
+    picture stands. That one is taken over by a third, which draws: at no moment is the head blank.
+    The ends are told as `takeover`."""
+    picture_stands(vm)
+
+
+def test_picture_stands_atomic(vm):
+    """The same of desks that commit atomically, with a cursor."""
+    picture_stands(vm, "--atomic")
+
+
+def flipping(vm, how: str = ""):
+    flip = f"{PROBE} flip-rate 86400 --keep --request --label desk --mode 1920x1080 --fill ff8800 {how}"
+    desk = vm.spawn(f"exec {flip} {OPEN}")
     wait_until(lambda: any(r["width"] == 1920 for r in rows(vm).values()), 20, "it shows")
     head = next(r["index"] for r in rows(vm).values() if r["label"] == "desk")
     wait_until(lambda: not vm.is_blank(head), 5, "its picture is there")
@@ -61,8 +68,7 @@ def test_flipping(vm):
         sitter, _ = take_over(vm, "sit")
         desk.terminate("KILL")
         watch.wait(2)
-        desk = vm.spawn(f"exec {PROBE} flip-rate 60 --keep --request --takeover --label desk "
-                        f"--mode 1920x1080 --fill ff8800 {OPEN}")
+        desk = vm.spawn(f"exec {flip} --takeover {OPEN}")
         wait_until(lambda: any(
             r["label"] == "desk" and r["holder"]["pid"] == desk.pid for r in rows(vm).values()),
             20, "the next one has it")
@@ -75,4 +81,12 @@ def test_flipping(vm):
     wait_all_free(vm)
 
 
-test_flipping.deadline = 180
+def test_flipping(vm):
+    """The desk that is taken over flips as fast as it can, ten times over, and stays, like a
+    compositor, until it is ended: the head is never blank before the next one shows its own."""
+    flipping(vm)
+
+
+def test_flipping_atomic(vm):
+    """The same with commits that do not block, one always on its way."""
+    flipping(vm, "--atomic")

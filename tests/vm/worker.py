@@ -2,7 +2,6 @@
 
 import fcntl
 import json
-import signal
 import time
 import traceback
 from collections.abc import Callable
@@ -12,27 +11,26 @@ from pathlib import Path
 
 from image import ImageError, image
 from machine import GuestError, Machine
-from plan import TEST_SECONDS, Group, Test
+from pace import pace, wait_until
+from plan import Group, Test
+from qemu import qemu
 
 DAEMON = "scanoutd.service"
 # Ends what a test left running and names it: all that is in sshd's cgroup, where every command
-# of the host starts, but for sshd itself, the keeper of the connection and this very shell; then
-# all containers.
+# of the host starts, but for sshd itself, which is several programs since OpenSSH 9.8, the keeper
+# of the connection and this very shell; then all containers.
 TIDY = r"""
 group=/sys/fs/cgroup$(cut -d: -f3 /proc/$PPID/cgroup)
 for pid in $(cat $group/cgroup.procs); do
     read -r name 2>/dev/null </proc/$pid/comm || continue
-    [ "$name" = sshd ] || [ $pid = $$ ] || [ $pid = KEEPER ] || {
+    case $name in sshd | sshd-session | sshd-auth) continue ;; esac
+    [ $pid = $$ ] || [ $pid = KEEPER ] || {
         echo "$pid $(tr '\0' ' ' </proc/$pid/cmdline)"
         kill -KILL $pid
     }
 done
 [ -z "$(ls /run/crun 2>/dev/null)" ] || podman ps --all --quiet | xargs -r podman rm -f -t 0
 """
-
-
-class TooLong(BaseException):
-    """Not an Exception, so that no test catches it by accident."""
 
 
 @dataclass(frozen=True)
@@ -42,40 +40,31 @@ class Outcome:
     failure: str | None
 
 
-def alarm(*_):
-    raise TooLong()
-
-
-def call(function: Callable, vm: Machine, seconds: float) -> str | None:
+def call(function: Callable, vm: Machine) -> str | None:
     """Why the function failed, None if it did not."""
-    signal.signal(signal.SIGALRM, alarm)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         function(vm)
-    except TooLong:
-        where = traceback.format_exc(limit=-4)
-        return f"took longer than its {seconds:g} s\n{where}"
     except Exception as error:
         # The frames of the test say where; those of the bed below it rarely help.
         frames = [f for f in traceback.extract_tb(error.__traceback__)
                   if Path(f.filename).name.startswith("test_")]
         where = "".join(traceback.format_list(frames))
         return f"{where}{type(error).__name__}: {error}"
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
     return None
 
 
 class Worker:
     """A machine and the tests that run on it, in a process of their own."""
 
-    def __init__(self, group: Group, stage: Path | None, out: Path, report: Callable):
+    def __init__(self, group: Group, stage: Path | None, out: Path, turns: Path,
+                 report: Callable):
+        """In the directory `turns` all machines of the run agree on whose turn it is."""
         self.group = group
         self.stage = stage
         self.out = out
         self.report = report
-        self.lock = open(out / "turn.lock", "w")
-        self.door = open(out / "door.lock", "w")
+        self.lock = open(turns / "turn", "w")
+        self.door = open(turns / "door", "w")
 
     @contextmanager
     def turn(self, alone: bool):
@@ -95,7 +84,8 @@ class Worker:
         """Boot the machine and run the tests on it; one that dies fails all that are left."""
         left = list(self.group.tests)
         try:
-            image(self.group.settings.get("set", "base"))
+            image(self.group.settings.get("set", "base"), self.group.suite)
+            qemu()
             with Machine(self.out / self.group.name, stage=self.stage,
                          **self.group.settings) as vm:
                 with self.turn(alone=False):
@@ -108,13 +98,13 @@ class Worker:
                         failure = self.run_one(test, vm, ready)
                         seconds = time.monotonic() - begun
                     left.pop(0)
-                    self.report(Outcome(test.full_name, seconds, failure))
+                    self.report(Outcome(test.shown, seconds, failure))
                     if vm.why_dead():
                         raise GuestError(vm.why_dead())
                 save(vm, self.out / self.group.name, "end")
         except Exception as error:
             for test in left:
-                self.report(Outcome(test.full_name, 0, f"no machine to run on: {error}"))
+                self.report(Outcome(test.shown, 0, f"no machine to run on: {error}"))
             if not isinstance(error, (GuestError, ImageError)):
                 traceback.print_exc()
 
@@ -123,12 +113,12 @@ class Worker:
         failure = None
         if test.module.__name__ not in ready:
             setup = getattr(test.module, "setup", None)
-            failure = call(setup, vm, 3 * TEST_SECONDS) if setup else None
+            failure = call(setup, vm) if setup else None
             if failure is None:
                 ready.add(test.module.__name__)
             else:
                 failure = f"in the module's setup: {failure}"
-        failure = failure or call(test.function, vm, test.seconds)
+        failure = failure or call(test.function, vm)
         if vm.why_dead():
             return f"{failure or ''}\n{vm.why_dead()}"
         left_over = tidy(vm)
@@ -166,11 +156,13 @@ def tidy(vm: Machine) -> str:
     """End what the test left running. What it says is still leased after that is a failure."""
     try:
         ended = vm.run(TIDY.replace("KEEPER", vm.shell.keeper), timeout=120).out
-        until = time.monotonic() + 5
-        while (rows := held(vm)) and time.monotonic() < until:
-            time.sleep(0.1)
-        return "\n".join(rows + [f"though these were ended:\n{ended}" if ended else ""]
-                         if rows else [])
+        try:
+            wait_until(lambda: not held(vm), 5, "nothing is leased after the test")
+        except AssertionError:
+            rows = held(vm)
+            return "\n".join(rows + [f"though these were ended:\n{ended}" if ended else ""]
+                             if rows else [])
+        return ""
     except (GuestError, ValueError, KeyError) as error:
         return f"cannot tell what is left: {error}"
 

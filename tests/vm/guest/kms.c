@@ -8,11 +8,10 @@
 #include <sys/mman.h>
 #include <xf86drm.h>
 
-#include "report.h"
+#include "kms_atomic.h"
 
 #define FALLBACK_WIDTH 1920
 #define FALLBACK_HEIGHT 1080
-#define FLIP_TIMEOUT_MSEC 30000
 
 int kms_plane_type(int fd, uint32_t plane_id) {
 	drmModeObjectProperties *props;
@@ -32,6 +31,22 @@ int kms_plane_type(int fd, uint32_t plane_id) {
 	}
 	drmModeFreeObjectProperties(props);
 	return r;
+}
+
+uint32_t kms_property(int fd, uint32_t object, uint32_t type, const char *name) {
+	drmModeObjectProperties *props = drmModeObjectGetProperties(fd, object, type);
+	uint32_t id = 0;
+
+	for (uint32_t i = 0; props != NULL && i < props->count_props && id == 0; i++) {
+		drmModePropertyRes *prop = drmModeGetProperty(fd, props->props[i]);
+
+		if (prop != NULL && strcmp(prop->name, name) == 0) {
+			id = prop->prop_id;
+		}
+		drmModeFreeProperty(prop);
+	}
+	drmModeFreeObjectProperties(props);
+	return id;
 }
 
 static int find_planes(struct kms *kms, unsigned int crtc_bit) {
@@ -151,6 +166,7 @@ void kms_finish(struct kms *kms) {
 	for (size_t i = 0; i < 2; i++) {
 		destroy_buffer(kms, &kms->buffers[i]);
 	}
+	destroy_buffer(kms, &kms->cursor);
 }
 
 static uint32_t area(const drmModeModeInfo *mode) {
@@ -194,8 +210,8 @@ int kms_pick_mode(struct kms *kms, uint32_t width, uint32_t height) {
 	return best != NULL ? 0 : -ENOENT;
 }
 
-static int create_buffer(struct kms *kms, struct kms_buffer *buffer) {
-	const uint32_t width = kms->mode.hdisplay, height = kms->mode.vdisplay;
+static int create_buffer(struct kms *kms, struct kms_buffer *buffer, uint32_t width,
+	uint32_t height, uint32_t format) {
 	uint32_t handles[4] = {0}, strides[4] = {0}, offsets[4] = {0};
 	uint64_t size, offset;
 	void *pixels;
@@ -207,8 +223,8 @@ static int create_buffer(struct kms *kms, struct kms_buffer *buffer) {
 	buffer->size = (size_t)size;
 	handles[0] = buffer->handle;
 	strides[0] = buffer->stride;
-	if (drmModeAddFB2(kms->fd, width, height, DRM_FORMAT_XRGB8888, handles, strides, offsets,
-		    &buffer->fb_id, 0) < 0) {
+	if (drmModeAddFB2(kms->fd, width, height, format, handles, strides, offsets, &buffer->fb_id,
+		    0) < 0) {
 		return -errno;
 	}
 	if (drmModeMapDumbBuffer(kms->fd, buffer->handle, &offset) < 0) {
@@ -224,14 +240,20 @@ static int create_buffer(struct kms *kms, struct kms_buffer *buffer) {
 }
 
 int kms_create_buffers(struct kms *kms) {
-	for (size_t i = 0; i < 2; i++) {
-		int r = create_buffer(kms, &kms->buffers[i]);
-		if (r < 0) {
-			kms_finish(kms);
-			return r;
-		}
+	int r = 0;
+
+	for (size_t i = 0; i < 2 && r >= 0; i++) {
+		r = create_buffer(kms, &kms->buffers[i], kms->mode.hdisplay, kms->mode.vdisplay,
+			DRM_FORMAT_XRGB8888);
 	}
-	return 0;
+	if (r >= 0 && kms->atomic && kms->cursor_id != 0) {
+		r = create_buffer(
+			kms, &kms->cursor, KMS_CURSOR_SIZE, KMS_CURSOR_SIZE, DRM_FORMAT_ARGB8888);
+	}
+	if (r < 0) {
+		kms_finish(kms);
+	}
+	return r;
 }
 
 void kms_fill(struct kms *kms, unsigned int buffer, uint32_t colour) {
@@ -244,6 +266,9 @@ void kms_fill(struct kms *kms, unsigned int buffer, uint32_t colour) {
 }
 
 int kms_set_crtc(struct kms *kms, unsigned int buffer) {
+	if (kms->atomic) {
+		return kms_atomic_commit(kms, buffer, DRM_MODE_ATOMIC_ALLOW_MODESET, -1);
+	}
 	if (drmModeSetCrtc(kms->fd, kms->crtc_id, kms->buffers[buffer].fb_id, 0, 0,
 		    &kms->connector_id, 1, &kms->mode) < 0) {
 		return -errno;
@@ -252,6 +277,10 @@ int kms_set_crtc(struct kms *kms, unsigned int buffer) {
 }
 
 int kms_flip(struct kms *kms, unsigned int buffer) {
+	if (kms->atomic) {
+		return kms_atomic_commit(
+			kms, buffer, DRM_MODE_ATOMIC_NONBLOCK | DRM_MODE_PAGE_FLIP_EVENT, -1);
+	}
 	if (drmModePageFlip(kms->fd, kms->crtc_id, kms->buffers[buffer].fb_id,
 		    DRM_MODE_PAGE_FLIP_EVENT, kms) < 0) {
 		return -errno;
@@ -269,43 +298,32 @@ static void handle_flip(
 	kms->flipped_usec = (uint64_t)sec * 1000000 + usec;
 }
 
-int kms_wait_flip(struct kms *kms, int wake_fd, int timeout_msec) {
+int kms_wait_flip(struct kms *kms) {
 	drmEventContext context = {.version = 2, .page_flip_handler = handle_flip};
-	const uint64_t deadline = report_now_usec() + (uint64_t)timeout_msec * 1000;
 
 	while (kms->flip_pending) {
-		struct pollfd fds[2] = {
-			{.fd = kms->fd, .events = POLLIN},
-			{.fd = wake_fd, .events = POLLIN},
-		};
-		uint64_t now = report_now_usec();
+		struct pollfd fd = {.fd = kms->fd, .events = POLLIN};
 
-		if (now >= deadline) {
-			return -ETIMEDOUT;
-		}
-		if (poll(fds, 2, (int)((deadline - now + 999) / 1000)) < 0) {
+		if (poll(&fd, 1, -1) < 0) {
 			if (errno == EINTR) {
 				continue;
 			}
 			return -errno;
 		}
-		if (fds[0].revents & POLLIN) {
-			if (drmHandleEvent(kms->fd, &context) < 0) {
-				return -EIO;
-			}
-		} else if (fds[0].revents & (POLLERR | POLLHUP | POLLNVAL)) {
+		if (!(fd.revents & POLLIN)) {
 			return -ENODEV;
-		} else if (fds[1].revents) {
-			return -ECANCELED;
+		}
+		if (drmHandleEvent(kms->fd, &context) < 0) {
+			return -EIO;
 		}
 	}
 	return 0;
 }
 
-int kms_flip_next(struct kms *kms, int wake_fd) {
+int kms_flip_next(struct kms *kms) {
 	int r = kms_flip(kms, (kms->flips + 1) % 2);
 
-	return r < 0 ? r : kms_wait_flip(kms, wake_fd, FLIP_TIMEOUT_MSEC);
+	return r < 0 ? r : kms_wait_flip(kms);
 }
 
 uint32_t kms_refresh_mhz(const struct kms *kms) {

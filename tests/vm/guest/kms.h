@@ -1,4 +1,4 @@
-/* The least a KMS client needs to show two buffers on one output, legacy calls only. */
+/* The least a KMS client needs to show two buffers on one output. */
 #ifndef GUEST_KMS_H
 #define GUEST_KMS_H
 
@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <xf86drmMode.h>
+
+#define KMS_CURSOR_SIZE 64
 
 struct kms_buffer {
 	uint32_t handle;
@@ -25,6 +27,10 @@ struct kms {
 	uint32_t index;          // the host's head, counted from 0
 	drmModeModeInfo mode;
 	struct kms_buffer buffers[2];
+	bool atomic;              // commits in place of the legacy calls: kms_atomic.h
+	bool hotspot;             // the cursor's is told to the kernel
+	uint32_t fb_property;     // of the primary plane, when atomic
+	struct kms_buffer cursor; // only when atomic
 	bool flip_pending;
 	uint64_t flips;        // completed
 	uint64_t flipped_usec; // when the last one was, by the kernel's monotonic clock
@@ -40,6 +46,9 @@ struct kms {
  */
 int kms_init(struct kms *kms, int fd, const char *connector);
 
+/* The id of an object's property, 0 if it has none of that name. */
+uint32_t kms_property(int fd, uint32_t object, uint32_t type, const char *name);
+
 /* Frees the buffers. The CRTC goes dark with them, if it still showed one. */
 void kms_finish(struct kms *kms);
 
@@ -49,7 +58,7 @@ void kms_finish(struct kms *kms);
  */
 int kms_pick_mode(struct kms *kms, uint32_t width, uint32_t height);
 
-/* Allocates and maps both buffers in the size of the mode. */
+/* Allocates and maps both buffers in the size of the mode, and the cursor's when atomic. */
 int kms_create_buffers(struct kms *kms);
 
 /* Fills one buffer with a colour, 0xRRGGBB. */
@@ -61,15 +70,12 @@ int kms_set_crtc(struct kms *kms, unsigned int buffer);
 /* Queues the buffer to be shown; kms_wait_flip() tells when it is. */
 int kms_flip(struct kms *kms, unsigned int buffer);
 
-/*
- * Waits for the queued flip. wake_fd, or -1, ends the wait early by being readable.
- *
- * Return: 0; -ETIMEDOUT after timeout_msec; -ECANCELED by wake_fd.
- */
-int kms_wait_flip(struct kms *kms, int wake_fd, int timeout_msec);
+/* Waits for the queued flip, however long it takes: who waits for the program sees that it stands
+ * still. */
+int kms_wait_flip(struct kms *kms);
 
-/* Flips to the other buffer and waits for it as kms_wait_flip() does. */
-int kms_flip_next(struct kms *kms, int wake_fd);
+/* Flips to the other buffer and waits for it. */
+int kms_flip_next(struct kms *kms);
 
 /* DRM_PLANE_TYPE_* of a plane, or a negative errno. */
 int kms_plane_type(int fd, uint32_t plane_id);

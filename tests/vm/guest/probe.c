@@ -36,7 +36,9 @@ static const struct command {
 	{"send-away", "", "leave the lease in a socket that nobody reads", false, probe_send_away},
 	{"map", "", "close the lease; per line read, unmap a buffer", false, probe_map},
 	{"wedge", "SECONDS", "commit behind a fence that stays unsignalled", true, probe_wedge},
+	{"hang", "", "commit, and stop with all locks held until told to go on", false, probe_hang},
 	{"calls", "N", "list, request and release N times", true, probe_calls},
+	{"attack", "N", "the attack of --name on the guest socket, N times", true, probe_attack},
 };
 
 static int print_usage(void) {
@@ -55,13 +57,14 @@ static int print_usage(void) {
 	      "  --connector NAME       and on that connector\n"
 	      "  --mode WIDTHxHEIGHT    in that mode\n"
 	      "  --fill RRGGBB          in that colour\n"
+	      "  --atomic               by atomic commits, non-blocking where it can be\n"
 	      "  --name NAME            with a readable strip of that name (hold)\n"
 	      "  --settle               lets each lease end before the next (storm)\n"
 	      "  --pause MILLISECONDS   of quiet before each timed call (storm, …-latency)\n"
 	      "  --rate N               flips a second, and tells which come late; else as fast\n"
 	      "                         as they come (flip-rate)\n"
 	      "  --seed N               of what is drawn by lot (kill-storm)\n"
-	      "  --await                begins when standard input ends (flip-rate)\n"
+	      "  --await                begins when standard input ends (flip, flip-rate)\n"
 	      "  --keep                 keeps its buffers when its lease ends (flip-rate)\n"
 	      "  --scan N               also tries framebuffers 1 to N (peek)\n",
 		stderr);
@@ -107,6 +110,9 @@ static bool parse_option(struct probe *probe, int option) {
 	case 'n':
 		probe->name = optarg;
 		break;
+	case 'A':
+		probe->atomic = true;
+		break;
 	case 'w':
 		probe->settle = true;
 		break;
@@ -148,6 +154,7 @@ static bool parse_options(struct probe *probe, int argc, char **argv) {
 		{"mode", required_argument, NULL, 'm'},
 		{"fill", required_argument, NULL, 'f'},
 		{"name", required_argument, NULL, 'n'},
+		{"atomic", no_argument, NULL, 'A'},
 		{"settle", no_argument, NULL, 'w'},
 		{"pause", required_argument, NULL, 'p'},
 		{"rate", required_argument, NULL, 'z'},

@@ -23,6 +23,7 @@ struct probe {
 	const char *name;       // NULL, or draw a strip with its hash
 	uint32_t width, height; // 0: the output's choice
 	uint32_t fill;
+	bool atomic;         // commit, as the compositors of today do
 	bool settle;         // let scanoutd finish one lease before the next is asked for
 	uint64_t pause_usec; // of quiet before each timed call
 	bool keep;           // exit only when told to, with the buffers in place until then
@@ -59,6 +60,11 @@ int probe_show(const struct probe *probe, struct probe_output *output);
 
 void probe_close(struct probe_output *output);
 
+/* What is done on an output that shows a picture, until `stop_fd` is readable. */
+typedef int (*probe_work_fn)(const struct probe *probe, struct probe_output *output, int stop_fd);
+/* Opens and shows the output, lets that be done, and closes it. Returns what it returned. */
+int probe_work(const struct probe *probe, probe_work_fn work);
+
 /* Asks for a lease, and returns when the answer is there, unread. */
 int probe_ask_unread(sd_bus *bus, const struct lease_wish *wish);
 
@@ -85,6 +91,8 @@ int probe_send_away(const struct probe *probe);
 int probe_map(const struct probe *probe);
 int probe_kill_storm(const struct probe *probe);
 int probe_wedge(const struct probe *probe);
+int probe_hang(const struct probe *probe);
 int probe_calls(const struct probe *probe);
+int probe_attack(const struct probe *probe);
 
 #endif

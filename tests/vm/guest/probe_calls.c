@@ -3,9 +3,9 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
-#include "common/names.h"
 #include "probe.h"
 #include "report.h"
+#include "scanout/dbus_names.h"
 
 static int call(sd_bus *bus, const char *method, const char *id, uint64_t *ret_usec) {
 	AUTO_BUS_ERROR sd_bus_error error = SD_BUS_ERROR_NULL;

@@ -79,29 +79,6 @@ static cJSON *describe_flips(const struct probe_output *output, uint64_t elapsed
 	return json;
 }
 
-int probe_flip(const struct probe *probe) {
-	struct probe_output output;
-	int r;
-
-	r = probe_open(probe, &output);
-	if (r < 0) {
-		return r;
-	}
-	r = probe_show(probe, &output);
-	if (r >= 0) {
-		AUTO_JSON cJSON *json = NULL;
-		const uint64_t start = report_now_usec();
-
-		while (r >= 0 && output.kms.flips < probe->number) {
-			r = kms_flip_next(&output.kms, -1);
-		}
-		json = describe_flips(&output, report_now_usec() - start, r);
-		report_line(json);
-	}
-	probe_close(&output);
-	return r;
-}
-
 /* Several that share an input begin in the same moment, when its last writer closes it. */
 static int await_start(const struct probe_output *output) {
 	AUTO_JSON cJSON *json = probe_describe(output);
@@ -116,6 +93,32 @@ static int await_start(const struct probe_output *output) {
 	return n < 0 ? probe_failed(-errno, "wait for the start") : 0;
 }
 
+int probe_flip(const struct probe *probe) {
+	struct probe_output output;
+	int r;
+
+	r = probe_open(probe, &output);
+	if (r < 0) {
+		return r;
+	}
+	r = probe_show(probe, &output);
+	if (r >= 0 && probe->await) {
+		r = await_start(&output);
+	}
+	if (r >= 0) {
+		AUTO_JSON cJSON *json = NULL;
+		const uint64_t start = report_now_usec();
+
+		while (r >= 0 && output.kms.flips < probe->number) {
+			r = kms_flip_next(&output.kms);
+		}
+		json = describe_flips(&output, report_now_usec() - start, r);
+		report_line(json);
+	}
+	probe_close(&output);
+	return r;
+}
+
 /* Waits until then. Return: 0; -ECANCELED when told to stop. */
 static int wait_until(uint64_t usec, int stop_fd) {
 	struct pollfd fd = {.fd = stop_fd, .events = POLLIN};
@@ -126,7 +129,8 @@ static int wait_until(uint64_t usec, int stop_fd) {
 	return ppoll(&fd, 1, &timeout, NULL) > 0 ? -ECANCELED : 0;
 }
 
-/* Flips until the time is over or somebody says stop, which is no error. */
+/* Flips until the time is over or somebody says stop, which is no error: it flips once more then,
+ * so that whoever said so knows that it still could. */
 static int flip_along(const struct probe *probe, struct kms *kms, uint64_t end_usec, int stop_fd,
 	struct intervals *intervals) {
 	const uint64_t period_usec = probe->rate > 0 ? 1000000 / probe->rate : 0;
@@ -134,7 +138,7 @@ static int flip_along(const struct probe *probe, struct kms *kms, uint64_t end_u
 	int r = 0;
 
 	while (r >= 0 && report_now_usec() < end_usec) {
-		r = kms_flip_next(kms, stop_fd);
+		r = kms_flip_next(kms);
 		if (r >= 0 && before_usec > 0) {
 			r = record(intervals, kms->flipped_usec, kms->flipped_usec - before_usec);
 		}
@@ -144,7 +148,7 @@ static int flip_along(const struct probe *probe, struct kms *kms, uint64_t end_u
 		}
 		asked_usec = report_now_usec();
 	}
-	return r == -ECANCELED ? 0 : r;
+	return r == -ECANCELED ? kms_flip_next(kms) : r;
 }
 
 int probe_flip_rate(const struct probe *probe) {
@@ -194,12 +198,13 @@ static void report_outcome(const struct kms *kms, int outcome) {
 }
 
 /* What a desk does on a seat that others may have for a while. */
-static int flip_on(struct kms *kms, int stop_fd) {
+static int flip_on(const struct probe *probe, struct probe_output *output, int stop_fd) {
+	struct kms *kms = &output->kms;
 	struct pollfd stop = {.fd = stop_fd, .events = POLLIN};
 	int last = -1, r = 0;
 
 	while (r == 0 || r == -EACCES) {
-		r = kms_flip_next(kms, -1);
+		r = kms_flip_next(kms);
 		if (r != last) {
 			report_outcome(kms, r);
 		}
@@ -216,21 +221,5 @@ static int flip_on(struct kms *kms, int stop_fd) {
 }
 
 int probe_flip_on(const struct probe *probe) {
-	AUTO_CLOSE int stop_fd = stop_open();
-	struct probe_output output;
-	int r;
-
-	if (stop_fd < 0) {
-		return probe_failed(stop_fd, "watch for signals");
-	}
-	r = probe_open(probe, &output);
-	if (r < 0) {
-		return r;
-	}
-	r = probe_show(probe, &output);
-	if (r >= 0) {
-		r = flip_on(&output.kms, stop_fd);
-	}
-	probe_close(&output);
-	return r;
+	return probe_work(probe, flip_on);
 }

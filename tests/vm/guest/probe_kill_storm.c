@@ -14,7 +14,7 @@
 #include "report.h"
 
 #define N_CALLERS 8
-/* From before the first word to long after the answer, which takes some tens of milliseconds. */
+/* What the longest of their lives is at first. */
 #define LIFE_USEC 200000
 #define GUEST_ADDRESS "unix:path=/run/scanoutd/guest/bus"
 
@@ -50,9 +50,10 @@ static uint64_t draw(unsigned short state[3], uint64_t below) {
 	return (uint64_t)nrand48(state) % below;
 }
 
-static struct plan make_plan(const struct probe *probe, unsigned short state[3]) {
+static struct plan make_plan(
+	const struct probe *probe, uint64_t longest_usec, unsigned short state[3]) {
 	struct plan plan = {
-		.life_usec = draw(state, LIFE_USEC),
+		.life_usec = draw(state, longest_usec),
 		.guest = draw(state, 2),
 		.waits = draw(state, 2),
 		.reads = draw(state, 4) != 0,
@@ -90,7 +91,7 @@ static void live(const struct probe *probe, const struct plan *plan, volatile si
 	const struct lease_wish wish = {.scanout = plan->scanout,
 		.label = plan->label[0] != '\0' ? plan->label : NULL,
 		.takeover = plan->takeover,
-		.timeout_usec = plan->waits ? 10 * LIFE_USEC : 0};
+		.timeout_usec = plan->waits ? 10 * plan->life_usec : 0};
 	sd_bus *bus = NULL;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -110,8 +111,9 @@ static void live(const struct probe *probe, const struct plan *plan, volatile si
 	}
 }
 
-static int start_caller(const struct probe *probe, unsigned short state[3], struct caller *caller) {
-	const struct plan plan = make_plan(probe, state);
+static int start_caller(const struct probe *probe, uint64_t longest_usec, unsigned short state[3],
+	struct caller *caller) {
+	const struct plan plan = make_plan(probe, longest_usec, state);
 
 	*caller->phase = PHASE_CONNECTING;
 	caller->pid = fork();
@@ -150,6 +152,13 @@ static enum phase end_caller(struct caller *caller) {
 	return (enum phase) * caller->phase;
 }
 
+/* However fast the machine is, about half of them are to have their answer when they are killed. */
+static uint64_t adapt(uint64_t longest_usec, enum phase reached) {
+	const uint64_t step = longest_usec / 16;
+
+	return reached < PHASE_UNREAD ? longest_usec + step : longest_usec - step;
+}
+
 int probe_kill_storm(const struct probe *probe) {
 	AUTO_JSON cJSON *json = cJSON_CreateObject();
 	/* As srand48() makes it of a seed. */
@@ -158,7 +167,7 @@ int probe_kill_storm(const struct probe *probe) {
 	struct caller callers[N_CALLERS] = {0};
 	unsigned int killed[N_PHASES] = {0};
 	const uint64_t start = report_now_usec();
-	uint64_t begun = 0;
+	uint64_t begun = 0, longest_usec = LIFE_USEC;
 	struct caller *next;
 	int r = 0;
 
@@ -169,12 +178,15 @@ int probe_kill_storm(const struct probe *probe) {
 	}
 	for (; begun < N_CALLERS && begun < probe->number && r >= 0; begun++) {
 		callers[begun].phase = &phases[begun];
-		r = start_caller(probe, state, &callers[begun]);
+		r = start_caller(probe, longest_usec, state, &callers[begun]);
 	}
 	while ((next = next_to_die(callers)) != NULL) {
-		killed[end_caller(next)]++;
+		const enum phase reached = end_caller(next);
+
+		killed[reached]++;
+		longest_usec = adapt(longest_usec, reached);
 		if (r >= 0 && begun < probe->number) {
-			r = start_caller(probe, state, next);
+			r = start_caller(probe, longest_usec, state, next);
 			begun++;
 		}
 	}

@@ -167,7 +167,7 @@ static void try_calls(struct probe_output *output, cJSON *json) {
 	r = kms_flip(kms, 1);
 	cJSON_AddStringToObject(json, "page_flip", report_errno(r));
 	if (r >= 0) {
-		kms_wait_flip(kms, -1, 5000);
+		kms_wait_flip(kms);
 	}
 	cJSON_AddStringToObject(json, "set_crtc", report_errno(kms_set_crtc(kms, 0)));
 	crtc = drmModeGetCrtc(kms->fd, kms->crtc_id);

@@ -6,8 +6,10 @@
 #include <xf86drm.h>
 
 #include "common/cleanup.h"
+#include "kms_atomic.h"
 #include "probe.h"
 #include "report.h"
+#include "stop.h"
 
 int probe_failed(int r, const char *what) {
 	AUTO_JSON cJSON *json = cJSON_CreateObject();
@@ -68,6 +70,9 @@ int probe_open(const struct probe *probe, struct probe_output *ret) {
 		return r;
 	}
 	r = kms_init(&output.kms, output.lease.fd, probe->connector);
+	if (r >= 0 && probe->atomic) {
+		r = kms_atomic_enable(&output.kms);
+	}
 	if (r < 0) {
 		close(output.lease.fd);
 		return probe_failed(r, "find an output");
@@ -101,6 +106,26 @@ int probe_show(const struct probe *probe, struct probe_output *output) {
 	return r < 0 ? probe_failed(r, "set the mode") : 0;
 }
 
+int probe_work(const struct probe *probe, probe_work_fn work) {
+	AUTO_CLOSE int stop_fd = stop_open();
+	struct probe_output output;
+	int r;
+
+	if (stop_fd < 0) {
+		return probe_failed(stop_fd, "watch for signals");
+	}
+	r = probe_open(probe, &output);
+	if (r < 0) {
+		return r;
+	}
+	r = probe_show(probe, &output);
+	if (r >= 0) {
+		r = work(probe, &output, stop_fd);
+	}
+	probe_close(&output);
+	return r;
+}
+
 void probe_close(struct probe_output *output) {
 	kms_finish(&output->kms);
 	if (output->lease.fd >= 0) {
@@ -119,5 +144,7 @@ cJSON *probe_describe(const struct probe_output *output) {
 	cJSON_AddNumberToObject(json, "crtc", output->kms.crtc_id);
 	cJSON_AddNumberToObject(json, "width", output->kms.mode.hdisplay);
 	cJSON_AddNumberToObject(json, "height", output->kms.mode.vdisplay);
+	cJSON_AddBoolToObject(json, "atomic", output->kms.atomic);
+	cJSON_AddBoolToObject(json, "hotspot", output->kms.hotspot);
 	return json;
 }

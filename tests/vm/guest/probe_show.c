@@ -18,36 +18,24 @@ static void draw_strip(const struct probe *probe, struct probe_output *output) {
 	}
 }
 
-int probe_hold(const struct probe *probe) {
-	AUTO_CLOSE int stop_fd = stop_open();
-	struct probe_output output;
+static int hold(const struct probe *probe, struct probe_output *output, int stop_fd) {
+	AUTO_JSON cJSON *json = NULL;
 	int r;
 
-	if (stop_fd < 0) {
-		return probe_failed(stop_fd, "watch for signals");
-	}
-	r = probe_open(probe, &output);
+	/* Shown by a flip: the fill went out with the mode-set, the strip needs a flush. */
+	draw_strip(probe, output);
+	r = kms_flip_next(&output->kms);
 	if (r < 0) {
-		return r;
+		return probe_failed(r, "flip");
 	}
-	r = probe_show(probe, &output);
-	if (r >= 0) {
-		/* Shown by a flip: the fill went out with the mode-set, the strip needs a flush. */
-		draw_strip(probe, &output);
-		r = kms_flip_next(&output.kms, -1);
-		if (r < 0) {
-			probe_failed(r, "flip");
-		}
-	}
-	if (r >= 0) {
-		AUTO_JSON cJSON *json = probe_describe(&output);
+	json = probe_describe(output);
+	cJSON_AddTrueToObject(json, "ready");
+	report_line(json);
+	return stop_wait(stop_fd);
+}
 
-		cJSON_AddTrueToObject(json, "ready");
-		report_line(json);
-		r = stop_wait(stop_fd);
-	}
-	probe_close(&output);
-	return r;
+int probe_hold(const struct probe *probe) {
+	return probe_work(probe, hold);
 }
 
 int probe_sit(const struct probe *probe) {

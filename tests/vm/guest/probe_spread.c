@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
-#include "common/names.h"
 #include "probe.h"
 #include "report.h"
+#include "scanout/dbus_names.h"
 
 static int send_fd(int socket, int fd) {
 	union {

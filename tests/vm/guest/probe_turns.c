@@ -8,7 +8,6 @@
 #include "probe.h"
 #include "report.h"
 
-#define FLIP_TIMEOUT_MSEC 5000
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* The master flips twice: how far its two sides are apart is the noise of the measurement. */
@@ -62,7 +61,7 @@ static int flip(struct kms *kms, unsigned int buffer, double *ret_nsec) {
 	int r = kms_flip(kms, buffer);
 
 	if (r >= 0) {
-		r = kms_wait_flip(kms, -1, FLIP_TIMEOUT_MSEC);
+		r = kms_wait_flip(kms);
 	}
 	if (r < 0) {
 		return probe_failed(r, "flip");

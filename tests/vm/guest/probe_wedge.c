@@ -12,6 +12,7 @@
 #include <xf86drmMode.h>
 
 #include "common/cleanup.h"
+#include "kms_atomic.h"
 #include "probe.h"
 #include "report.h"
 
@@ -65,75 +66,47 @@ static void *signal_later(void *data) {
 	return NULL;
 }
 
-static int add(drmModeAtomicReq *request, int fd, uint32_t object, uint32_t type, const char *name,
-	uint64_t value) {
-	drmModeObjectProperties *properties = drmModeObjectGetProperties(fd, object, type);
-	int r = -ENOENT;
-
-	for (uint32_t i = 0; properties != NULL && i < properties->count_props && r < 0; i++) {
-		drmModePropertyRes *property = drmModeGetProperty(fd, properties->props[i]);
-
-		if (property != NULL && strcmp(property->name, name) == 0) {
-			r = drmModeAtomicAddProperty(request, object, property->prop_id, value);
-		}
-		drmModeFreeProperty(property);
-	}
-	drmModeFreeObjectProperties(properties);
-	return r < 0 ? r : 0;
+/*
+ * A blocking mode-set waits for the fence with its locks held. One that does not block, which is
+ * what compositors do, waits in a worker of the kernel's with none; whoever works on the same CRTC
+ * then, waits for it with the locks that that takes.
+ */
+static int commit(struct kms *kms, bool nonblock, const struct fence *fence) {
+	return nonblock ? kms_atomic_commit(kms, 1,
+				  DRM_MODE_ATOMIC_NONBLOCK | DRM_MODE_PAGE_FLIP_EVENT,
+				  fence->sync_fd)
+			: kms_atomic_commit(kms, 1, DRM_MODE_ATOMIC_ALLOW_MODESET, fence->sync_fd);
 }
 
-/* The other buffer, with a mode-set: naming the connector takes the lock of all connectors. */
-static int build(const struct kms *kms, int sync_fd, drmModeAtomicReq *request) {
-	const uint32_t plane = kms->primary_id;
-	uint32_t blob;
-	int r;
-
-	if (drmModeCreatePropertyBlob(kms->fd, &kms->mode, sizeof(kms->mode), &blob) < 0) {
-		return -errno;
-	}
-	r = add(request, kms->fd, kms->connector_id, DRM_MODE_OBJECT_CONNECTOR, "CRTC_ID",
-		kms->crtc_id);
-	if (r >= 0) {
-		r = add(request, kms->fd, kms->crtc_id, DRM_MODE_OBJECT_CRTC, "MODE_ID", blob);
-	}
-	if (r >= 0) {
-		r = add(request, kms->fd, kms->crtc_id, DRM_MODE_OBJECT_CRTC, "ACTIVE", 1);
-	}
-	if (r >= 0) {
-		r = add(request, kms->fd, plane, DRM_MODE_OBJECT_PLANE, "FB_ID",
-			kms->buffers[1].fb_id);
-	}
-	if (r >= 0) {
-		r = add(request, kms->fd, plane, DRM_MODE_OBJECT_PLANE, "IN_FENCE_FD",
-			(uint64_t)sync_fd);
-	}
-	return r;
-}
-
-static int commit(const struct kms *kms, struct fence *fence) {
-	drmModeAtomicReq *request;
-	pthread_t thread;
-	int r;
-
-	if (drmSetClientCap(kms->fd, DRM_CLIENT_CAP_ATOMIC, 1) < 0) {
-		return -errno;
-	}
-	request = drmModeAtomicAlloc();
-	r = request == NULL ? -ENOMEM : build(kms, fence->sync_fd, request);
-	if (r >= 0) {
-		r = -pthread_create(&thread, NULL, signal_later, fence);
-	}
-	if (r >= 0) {
-		/* Blocking: only those hold their locks while they wait for fences. */
-		r = drmModeAtomicCommit(kms->fd, request, DRM_MODE_ATOMIC_ALLOW_MODESET, NULL);
-		pthread_join(thread, NULL);
-	}
-	drmModeAtomicFree(request);
-	return r;
-}
-
-static int wedge(const struct probe *probe, const struct probe_output *output) {
+static void report_ready(const struct probe_output *output) {
 	AUTO_JSON cJSON *json = probe_describe(output);
+
+	cJSON_AddTrueToObject(json, "ready");
+	report_line(json);
+}
+
+/* Returns when the fence has been signalled. */
+static int wait_for_fence(
+	const struct probe *probe, struct probe_output *output, const struct fence *fence) {
+	pthread_t thread;
+	int r = -pthread_create(&thread, NULL, signal_later, (void *)fence);
+
+	if (r < 0) {
+		return r;
+	}
+	if (!probe->atomic) {
+		report_ready(output); // before: nothing comes back until then
+	}
+	r = commit(&output->kms, probe->atomic, fence);
+	if (r >= 0 && probe->atomic) {
+		report_ready(output);
+		r = kms_wait_flip(&output->kms);
+	}
+	pthread_join(thread, NULL);
+	return r;
+}
+
+static int wedge(const struct probe *probe, struct probe_output *output) {
 	AUTO_JSON cJSON *result = cJSON_CreateObject();
 	struct fence fence;
 	uint64_t begun;
@@ -143,10 +116,8 @@ static int wedge(const struct probe *probe, const struct probe_output *output) {
 		return probe_failed(r, "make a fence (is vgem loaded?)");
 	}
 	fence.seconds = probe->number;
-	cJSON_AddTrueToObject(json, "ready");
-	report_line(json);
 	begun = report_now_usec();
-	r = commit(&output->kms, &fence);
+	r = wait_for_fence(probe, output, &fence);
 	cJSON_AddNumberToObject(result, "held", (double)(report_now_usec() - begun) / 1e6);
 	cJSON_AddStringToObject(result, "commit", report_errno(r));
 	report_line(result);
@@ -163,6 +134,9 @@ int probe_wedge(const struct probe *probe) {
 		return r;
 	}
 	r = probe_show(probe, &output);
+	if (r >= 0 && !probe->atomic) { // shown by legacy calls
+		r = kms_atomic_enable(&output.kms);
+	}
 	if (r >= 0) {
 		r = wedge(probe, &output);
 	}

@@ -18,8 +18,6 @@
 #include "stop.h"
 #include "testcard_card.h"
 
-#define FLIP_TIMEOUT_MSEC 30000
-
 static const char usage[] =
 	"usage: testcard --name NAME [--label LABEL] [--scanout ID] [--timeout SECONDS]\n"
 	"                [--mode WIDTHxHEIGHT] [--frames N] [--fps N]\n";
@@ -167,7 +165,7 @@ static int run_frames(struct testcard *t) {
 		card_draw_frame(&t->card, buffer->pixels, buffer->stride, frame);
 		r = kms_flip(&t->kms, back);
 		if (r >= 0) {
-			r = kms_wait_flip(&t->kms, t->stop_fd, FLIP_TIMEOUT_MSEC);
+			r = kms_wait_flip(&t->kms);
 		}
 		if (r < 0) {
 			return r;

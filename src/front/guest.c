@@ -1,0 +1,127 @@
+#include "front/guest.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/say.h"
+#include "front/relay.h"
+
+static void say_why(const struct guest *guest, int error) {
+	const char *why = error == -ENOBUFS  ? "does not read its answers"
+			  : error == -ENOMEM ? "sends more than its front has memory for"
+					     : NULL;
+	if (why) {
+		say("Guest uid %d, pid %d %s; its connection ends", (int)guest->driver.uid,
+			(int)guest->driver.pid, why);
+	}
+}
+
+static void handle_ended(struct served *served, int error) {
+	struct guest *guest = (struct guest *)((char *)served - offsetof(struct guest, served));
+	say_why(guest, error);
+	guest->ended(guest->data, guest);
+}
+
+static void handle_signal(void *data, sd_bus_message *signal) {
+	struct guest *guest = data;
+	(void)relay_signal(guest->served.bus, signal);
+}
+
+/* With an unanswered call the connection stays, as on a bus. Else it ends with scanoutd, which to
+ * connect again would start, even if it was told to stop. */
+static void handle_changed(void *data, bool is_there) {
+	struct guest *guest = data;
+	driver_tell_owner(&guest->driver, is_there);
+	if (!is_there && guest->link.n_calls == 0) {
+		sd_bus_close(guest->served.bus);
+	}
+}
+
+/* What scanoutd says of that was answered. Its turn ends it: here it would go from under our feet.
+ */
+static void handle_refused(void *data) {
+	struct guest *guest = data;
+	sd_bus_close(guest->served.bus);
+}
+
+/* Nothing goes to scanoutd for who makes no call. */
+static int handle_message(sd_bus_message *message, void *data, sd_bus_error *error) {
+	struct guest *guest = data;
+	if (!sd_bus_message_is_method_call(message, NULL, NULL)) {
+		return 0;
+	}
+	int r = guest->link.retry ? 0 : link_open(&guest->link);
+	if (r >= 0) {
+		r = driver_route(&guest->driver, message);
+	}
+	if (r == -EREMOTE) {
+		r = link_ask(&guest->link, message);
+		return r < 0 ? r : 1;
+	}
+	return r;
+}
+
+static int guest_start(struct guest *guest, struct server *server, int connection) {
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+	AUTO_CLOSE int fd = connection;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) {
+		return -errno;
+	}
+	int r = sd_bus_new(&guest->served.bus);
+	if (r < 0) {
+		return r;
+	}
+	guest->link.guest_fd = fd;
+	guest->driver.bus = guest->served.bus;
+	guest->driver.uid = peer.uid;
+	guest->driver.pid = peer.pid;
+	r = sd_bus_add_filter(guest->served.bus, NULL, handle_message, guest);
+	if (r >= 0) {
+		r = driver_register(&guest->driver);
+	}
+	return r < 0 ? r : served_start(&guest->served, server, TAKE_FD(fd));
+}
+
+int guest_create(
+	struct guest **ret, const struct guest_options *options, int connection, int pidfd) {
+	struct guest *guest = calloc(1, sizeof(*guest));
+	if (!guest) {
+		close(connection);
+		close(pidfd);
+		return -ENOMEM;
+	}
+	*guest = (struct guest){
+		.served = {.ended = handle_ended},
+		.link = {.event = options->server->event,
+			.address = options->address,
+			.pidfd = pidfd,
+			.heard = handle_signal,
+			.changed = handle_changed,
+			.refused = handle_refused,
+			.data = guest},
+		.pidfd = pidfd,
+		.ended = options->ended,
+		.data = options->data,
+	};
+	TAILQ_INIT(&guest->link.calls);
+	int r = guest_start(guest, options->server, connection);
+	if (r < 0) {
+		guest_destroy(guest);
+		return r;
+	}
+	*ret = guest;
+	return 0;
+}
+
+void guest_destroy(struct guest *guest) {
+	link_close(&guest->link);
+	served_stop(&guest->served);
+	sd_bus_close_unref(guest->served.bus);
+	close(guest->pidfd);
+	free(guest);
+}
