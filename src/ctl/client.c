@@ -1,7 +1,9 @@
 #include "ctl/client.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/cleanup.h"
 #include "ctl/duration.h"
@@ -9,6 +11,8 @@
 #include "ctl/report.h"
 #include "ctl/scanout.h"
 #include "scanout/dbus_names.h"
+
+#define PATIENCE_USEC (30 * UINT64_C(1000000))
 
 static int open_address(const char *address, sd_bus **ret) {
 	AUTO_BUS sd_bus *bus = NULL;
@@ -36,8 +40,17 @@ static int open_address(const char *address, sd_bus **ret) {
 	return 0;
 }
 
+/* Whoever floods a socket fills its queue, which is empty again in a moment (unix(7): EAGAIN). */
 int client_open(struct ctl *ctl) {
-	return ctl->address ? open_address(ctl->address, &ctl->bus) : sd_bus_open_system(&ctl->bus);
+	const struct timespec pause = {.tv_nsec = 20 * 1000 * 1000};
+	uint64_t end = duration_now_usec() + PATIENCE_USEC;
+	int r;
+	while ((r = ctl->address ? open_address(ctl->address, &ctl->bus)
+				 : sd_bus_open_system(&ctl->bus)) == -EAGAIN &&
+		duration_now_usec() < end) {
+		(void)nanosleep(&pause, NULL);
+	}
+	return r;
 }
 
 char *client_open_advice(const struct ctl *ctl, int r) {

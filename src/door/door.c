@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -166,42 +165,17 @@ static int instance_pass(struct instance *instance, int client, int pidfd) {
 	return r == -EAGAIN ? -EUSERS : r; // it has enough to do
 }
 
-static bool is_same_peer(const struct door *door, int client) {
-	struct pollfd dead = {.fd = door->pidfd, .events = POLLIN};
-	struct ucred peer;
-	socklen_t size = sizeof(peer);
-	return door->pidfd >= 0 && getsockopt(client, SOL_SOCKET, SO_PEERCRED, &peer, &size) >= 0 &&
-	       peer.pid == door->peer.pid && peer.uid == door->peer.uid && poll(&dead, 1, 0) == 0;
-}
-
-static int identify(struct door *door, int client) {
-	AUTO_CLOSE int pidfd = -1;
-	struct container container;
-	struct ucred peer;
-	if (is_same_peer(door, client)) {
-		return 0;
-	}
-	pidfd = container_peer_pidfd(client);
-	int r = pidfd < 0 ? pidfd : container_of_peer(client, pidfd, &peer, &container);
-	if (r >= 0) {
-		cleanup_close(&door->pidfd);
-		door->pidfd = TAKE_FD(pidfd);
-		door->peer = peer;
-		door->container = container;
-	}
-	return r;
-}
-
 static int hand_over(struct door *door, int client) {
-	int r = identify(door, client);
+	const struct caller *caller;
+	int r = callers_identify(&door->callers, client, &caller);
 	if (r < 0) {
 		return r;
 	}
-	struct instance *instance = find(door, &door->container, door->peer.uid);
-	r = instance ? instance_pass(instance, client, door->pidfd) : -EPIPE;
+	struct instance *instance = find(door, &caller->container, caller->peer.uid);
+	r = instance ? instance_pass(instance, client, caller->pidfd) : -EPIPE;
 	if (r == -EPIPE &&
-		(r = instance_create(door, &door->container, door->peer.uid, &instance)) >= 0) {
-		r = instance_pass(instance, client, door->pidfd);
+		(r = instance_create(door, &caller->container, caller->peer.uid, &instance)) >= 0) {
+		r = instance_pass(instance, client, caller->pidfd);
 	}
 	return r;
 }
@@ -219,11 +193,9 @@ static int handle_connection(sd_event_source *source, int fd, uint32_t revents, 
 			continue;
 		}
 		undertaker_hang_up(door->undertaker, client);
-		/* One that is gone has nobody to miss it; a crowd of one process is told of once.
-		 */
-		if (r != -ESRCH && door->refused != door->peer.pid) {
-			door->refused = door->peer.pid;
-			say("Refused a client: %s", strerror(-r));
+		/* One that is gone has nobody to miss it. */
+		if (r != -ESRCH) {
+			say_seldom(&door->refused, "Refused a client: %s", strerror(-r));
 		}
 	}
 	return 0;
@@ -247,7 +219,8 @@ int door_new_event(sd_event **ret) {
 }
 
 int door_open(struct door *door, sd_event *event, const struct door_options *options) {
-	*door = (struct door){.options = *options, .event = event, .pidfd = -1};
+	*door = (struct door){.options = *options, .event = event};
+	callers_init(&door->callers);
 	/* Nobody waits for them: what ends them, and that they ended, their sockets tell. */
 	(void)signal(SIGCHLD, SIG_IGN);
 	set_timer(door);
@@ -272,6 +245,6 @@ void door_close(struct door *door) {
 		sd_event_source_disable_unref(door->listeners[i]);
 	}
 	sd_event_source_disable_unref(door->timer);
-	cleanup_close(&door->pidfd);
+	callers_finish(&door->callers);
 	undertaker_destroy(door->undertaker);
 }

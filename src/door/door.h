@@ -11,7 +11,8 @@
 #include <sys/socket.h>
 #include <systemd/sd-event.h>
 
-#include "common/container.h"
+#include "common/say.h"
+#include "door/callers.h"
 
 #define DOOR_MAX_SOCKETS 8
 
@@ -44,12 +45,8 @@ struct door {
 	sd_event_source *timer;         // ends the program; set while there is no instance
 	struct instance_list instances; // instance.link
 	unsigned n;
-	/* Who made the latest connection. While that process lives, its next ones are known by its
-	 * pid: a crowd must not be slower to let in than to make. */
-	struct ucred peer;
-	struct container container; // its
-	int pidfd;                  // its; -1: none
-	pid_t refused;              // of whom it was told that a connection is refused
+	struct callers callers;
+	struct seldom refused;
 	struct undertaker *undertaker;
 };
 

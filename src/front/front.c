@@ -5,8 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/say.h"
-
 /* A container needs one connection, or a few while something in it restarts. */
 #define MAX_GUESTS 32
 /* Messages taken from one connection before the next has its turn. */
@@ -25,8 +23,19 @@ static void exit_if_over(struct front *front) {
 	}
 }
 
-static void handle_ended(void *data, struct guest *guest) {
+static void say_why(struct front *front, const struct guest *guest, int error) {
+	const char *why = error == -ENOBUFS  ? "does not read its answers"
+			  : error == -ENOMEM ? "sends more than its front has memory for"
+					     : NULL;
+	if (why) {
+		say_seldom(&front->thrown_out, "Guest uid %d, pid %d %s; its connection ends",
+			(int)guest->driver.uid, (int)guest->driver.pid, why);
+	}
+}
+
+static void handle_ended(void *data, struct guest *guest, int error) {
 	struct front *front = data;
+	say_why(front, guest, error);
 	LIST_REMOVE(guest, entry);
 	front->n_guests--;
 	guest_destroy(guest);
@@ -50,7 +59,10 @@ static void handle_received(void *data, int client, int pidfd) {
 		/* sd-bus leaves pointers behind that dangle (systemd 252). */
 		(void)sd_event_exit(front->event, EXIT_FAILURE);
 	} else if (r < 0) {
-		say("Refused a client: %s", strerror(-r));
+		/* One that is gone has nobody to miss it. */
+		if (r != -ECONNRESET && r != -EPIPE) {
+			say_seldom(&front->refused, "Refused a client: %s", strerror(-r));
+		}
 		exit_if_over(front);
 	} else {
 		LIST_INSERT_HEAD(&front->guests, guest, entry);

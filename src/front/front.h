@@ -2,6 +2,7 @@
 #ifndef SCANOUT_FRONT_FRONT_H
 #define SCANOUT_FRONT_FRONT_H
 
+#include "common/say.h"
 #include "door/hatch.h"
 #include "front/guest.h"
 
@@ -14,6 +15,7 @@ struct front {
 	struct server server;
 	struct guest_list guests; // guest.entry
 	unsigned n_guests;
+	struct seldom refused, thrown_out;
 };
 
 /* Serves the connections that come through a hatch on `fd`, which it takes over, and asks the

@@ -7,23 +7,11 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
-#include "common/say.h"
 #include "front/relay.h"
-
-static void say_why(const struct guest *guest, int error) {
-	const char *why = error == -ENOBUFS  ? "does not read its answers"
-			  : error == -ENOMEM ? "sends more than its front has memory for"
-					     : NULL;
-	if (why) {
-		say("Guest uid %d, pid %d %s; its connection ends", (int)guest->driver.uid,
-			(int)guest->driver.pid, why);
-	}
-}
 
 static void handle_ended(struct served *served, int error) {
 	struct guest *guest = (struct guest *)((char *)served - offsetof(struct guest, served));
-	say_why(guest, error);
-	guest->ended(guest->data, guest);
+	guest->ended(guest->data, guest, error);
 }
 
 static void handle_signal(void *data, sd_bus_message *signal) {

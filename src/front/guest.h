@@ -11,8 +11,10 @@ struct guest {
 	struct driver driver;
 	struct link link; // opened by its first call
 	int pidfd;        // of the process that connected
-	/* It has gone, or has to go: the owner calls guest_destroy(). */
-	void (*ended)(void *data, struct guest *guest);
+	/* It has gone, or has to go: the owner calls guest_destroy(). The error is a negative
+	 * errno: -ENOBUFS for a guest that does not read, -ENOMEM for a message that is too large.
+	 */
+	void (*ended)(void *data, struct guest *guest, int error);
 	void *data;
 	LIST_ENTRY(guest) entry; // front.guests
 };
@@ -20,7 +22,7 @@ struct guest {
 struct guest_options {
 	struct server *server;
 	const char *address; // path of the agents' socket
-	void (*ended)(void *data, struct guest *guest);
+	void (*ended)(void *data, struct guest *guest, int error);
 	void *data;
 };
 

@@ -75,6 +75,27 @@ def test_crowd(vm):
     check_unnoticed(vm, "accept")
 
 
+def n_refused(vm) -> int:
+    return vm.journal("scanout-front").count("Refused a client")
+
+
+def test_flood(vm):
+    """Three processes connect as fast as they can: who asks is served all the same, and the journal does
+    not grow with it."""
+    before = n_refused(vm)
+    attackers = [vm.spawn(f"exec {NOBODY} {PROBE} attack 100000 --name flood") for _ in range(3)]
+    for attacker in attackers:
+        assert attacker.readline(60) == "true", attacker.err
+    vm.run(f"{OTHER_GUEST} {PROBE} calls 20", timeout=240)
+    vm.run(f"{OTHER_GUEST} scanoutctl list", timeout=240)
+    for attacker in attackers:
+        assert attacker.poll() is None, attacker.err
+        attacker.terminate("KILL")
+    wait_until(lambda: not fronts(vm), 90, "its front has ended")
+    # One in ten seconds, of the door and of each front.
+    assert n_refused(vm) < before + 50
+
+
 # They measure time.
 for test in (test_leaked_fds, test_held_fds, test_slow_close, test_memory, test_crowd):
     test.alone = True

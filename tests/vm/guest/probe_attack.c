@@ -154,14 +154,23 @@ static void attack_memory(void) {
 	}
 }
 
-static void attack_accept(void) {
-	for (int i = 0; i < 1000; i++) {
+static void connect_often(unsigned n) {
+	for (unsigned i = 0; i < n; i++) {
 		int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
 		struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = SOCKET};
 		(void)!connect(fd, (struct sockaddr *)&address, sizeof(address));
 		close(fd);
 	}
+}
+
+static void attack_accept(void) {
+	connect_often(1000);
 	usleep(200000);
+}
+
+/* As fast as it can. */
+static void attack_flood(void) {
+	connect_often(1000);
 }
 
 /* Its lease goes where nobody can close it, and then it ends. */
@@ -186,7 +195,8 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } attacks[] = {{"leak", attack_leak}, {"hold", attack_hold}, {"slow", attack_slow},
-	{"memory", attack_memory}, {"accept", attack_accept}, {"ghost", attack_ghost}};
+	{"memory", attack_memory}, {"accept", attack_accept}, {"flood", attack_flood},
+	{"ghost", attack_ghost}};
 
 /* --name says which; N is how often. Tells when it begins. */
 int probe_attack(const struct probe *probe) {

@@ -51,14 +51,23 @@ int probe_calls(const struct probe *probe) {
 	}
 	/* The name is there once the bus knows us: to get in is not part of the first call. */
 	const char *name;
-	if (sd_bus_open_system(&bus) < 0 || sd_bus_get_unique_name(bus, &name) < 0) {
-		return probe_failed(-EIO, "connect to the system bus");
+	int r;
+	/* The queue of the socket is full while somebody floods it. */
+	while ((r = sd_bus_open_system(&bus)) == -EAGAIN) {
+		usleep(20000);
+	}
+	if (r < 0) {
+		return probe_failed(r, "connect to the system bus");
+	}
+	r = sd_bus_get_unique_name(bus, &name);
+	if (r < 0) {
+		return probe_failed(r, "get a name on the system bus");
 	}
 	for (size_t i = 0; i < n; i++) {
 		if (probe->n_scanouts > 0) {
 			wish.scanout = probe->scanouts[i % probe->n_scanouts];
 		}
-		int r = call(bus, "ListScanouts", NULL, &samples[i]);
+		r = call(bus, "ListScanouts", NULL, &samples[i]);
 		if (r >= 0) {
 			r = take_once(bus, &wish, &samples[n + i], &samples[2 * n + i]);
 		}
