@@ -45,6 +45,26 @@ deb https://vendor.example/apt stable main
 """
 
 
+APT_CONFIG = """APT "";
+Acquire::Check-Valid-Until "false";
+Acquire::http "";
+Acquire::http::Proxy "http://proxy.example:3142";
+Acquire::https::Proxy::mirror.example "DIRECT";
+Acquire::Languages "en";
+Dir::Etc "etc/apt";
+"""
+
+
+class Settings(unittest.TestCase):
+    def test_settings(self):
+        """How to reach a mirror, and that old signatures will do; nothing about this machine alone."""
+        self.assertEqual(suites.settings(APT_CONFIG), [
+            'Acquire::Check-Valid-Until "false";',
+            'Acquire::http::Proxy "http://proxy.example:3142";',
+            'Acquire::https::Proxy::mirror.example "DIRECT";'])
+        self.assertTrue(suites.apt_config())
+
+
 class Sources(unittest.TestCase):
     def written(self, name: str, text: str, wanted: str) -> str:
         """What is written for a machine whose apt has this one file."""

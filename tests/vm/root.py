@@ -43,6 +43,7 @@ def unpack(making: Making, root: Path, suite: str, packages: list[str], *, insta
                 f"--variant={'essential' if installed else 'extract'}",
                 "--include=" + ",".join(packages),
                 "--aptopt=Apt::Install-Recommends false", "--aptopt=Acquire::Retries 3",
+                *(f"--aptopt={setting}" for setting in suites.settings(suites.apt_config())),
                 # One that a crash leaves half written is not used.
                 "--dpkgopt=force-unsafe-io",
                 *(f"--dpkgopt=path-exclude={pattern}" for pattern in left_out),

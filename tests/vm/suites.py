@@ -1,6 +1,7 @@
 """Debian's suites: which there are, which one this machine is, and where their packages come from."""
 
 import re
+import subprocess
 from pathlib import Path
 
 from cache import ImageError
@@ -11,6 +12,8 @@ DEFAULT = "trixie"
 
 DEBIAN = re.compile(r"\S+/debian(-security)?/?(\s|$)")
 ONE_LINE = re.compile(r"(deb\s+(?:\[[^]]*\]\s+)?\S+\s+)(\S+)(.*)", re.S)
+# How this machine reaches its mirror; one that is kept as it was has old signatures.
+SETTINGS = re.compile(r'Acquire::(?:https?::Proxy[\w.:-]*|Check-Valid-Until) ".*";')
 FIELD = r"^{}:[ \t]*(.*(?:\n[ \t#].*)*)"
 
 
@@ -77,3 +80,12 @@ def sources(wanted: str, directory: Path, apt: Path = Path("/etc/apt")) -> list[
         raise ImageError(f"no source of Debian's packages in {apt}/sources.list or below "
                          f"{apt}/sources.list.d to take {wanted} from; name a mirror there")
     return written
+
+
+def apt_config() -> str:
+    return subprocess.run(["apt-config", "dump"], check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def settings(shown: str) -> list[str]:
+    """Those of a machine's apt settings without which its sources cannot be used."""
+    return [line for line in shown.splitlines() if SETTINGS.fullmatch(line)]
