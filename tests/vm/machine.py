@@ -87,18 +87,33 @@ class Machine:
             self._start_bus()
             self._start_qemu(accel_arguments)
             self.heads = gpu_heads.Heads(self.bus_address, self.qmp, self.directory)
-            self.wait_console(MARK)
-            self._say("booted")
-            self.shell = Shell(self.image, self._ssh_port(), self.directory, self.why_dead)
-            pace.booted(time.monotonic() - self.started, self._command_seconds)
-            # The card's driver is loaded by udev, which boot does not wait for.
-            self.run("udevadm settle", timeout=120)
-            self._say("ssh answers, devices are there")
+            self._meet()
             if self.stage is not None:
                 self.install(self.stage)
         except BaseException:
             self.kill()
             raise
+
+    def _meet(self):
+        """Wait until the guest that boots takes commands."""
+        self.wait_console(MARK)
+        self._say("booted")
+        self.shell = Shell(self.image, self._ssh_port(), self.directory, self.why_dead)
+        pace.booted(time.monotonic() - self.started, self._command_seconds)
+        # The card's driver is loaded by udev, which boot does not wait for.
+        self.run("udevadm settle", timeout=120)
+        self._say("ssh answers, devices are there")
+
+    def reboot(self):
+        """Shut the guest down as its admin would, and boot it again; its disk is as it was left."""
+        self.qmp("set-action", reboot="reset")
+        self.started = time.monotonic()
+        pace.command = None  # nobody is there to ask
+        with self.console_changed:
+            self.console.clear()
+        self.run("systemctl --no-block reboot")
+        self.shell.close()
+        self._meet()
 
     def install(self, stage: Path):
         """Unpack a `make install` tree over the guest and make the guest notice."""
