@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/containers.md").read_text()
 VM = ROOT / "tests/vm"
-NAME = re.compile(r"`((?:desktops|cdi|engines|sizes|sessions)\.\w+)`")
+NAME = re.compile(r"`((?:desktops|cdi|engines|sizes|sessions|wlroots)\.\w+)`")
 SUITES = ["Debian 12", "Debian 13", "forky"]
 
 

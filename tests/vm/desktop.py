@@ -31,6 +31,7 @@ XTERM = "env DISPLAY=:1 xterm -bg '#{colour}' -geometry 100x40 -e sleep infinity
 IMAGE = "env WAYLAND_DISPLAY=wayland-1 weston-image /etc/sway.test/{colour}.png"
 WESTON = dict(command="weston --idle-time=0 --use-pixman --continue-without-input", client=IMAGE,
               options="-e XDG_RUNTIME_DIR=/tmp", socket="/tmp/wayland-1")
+GLES2 = "-e WLR_RENDERER=gles2 -e WLR_RENDERER_ALLOW_SOFTWARE=1"
 MUTTER = "dbus-run-session -- mutter --wayland --display-server --no-x11 -- {foot}"
 
 # options of podman, of scanout-run, the command; `client` is started when there is `socket`.
@@ -39,8 +40,8 @@ DESKTOPS = {
     "sway": dict(run="--size 1280x720", command="sway -c /etc/sway.test/{colour}",
                  size=(1280, 720)),
     # GL in software. What it says of it is how one knows.
-    "swaygles": dict(run="", options="-e WLR_RENDERER=gles2 -e WLR_RENDERER_ALLOW_SOFTWARE=1",
-                     command="sway -d -c /etc/sway.test/{colour}", foot=TICKING),
+    "swaygles": dict(run="", options=GLES2, command="sway -d -c /etc/sway.test/{colour}",
+                     foot=TICKING),
     "swaylogind": dict(run="--seat logind", command="sway -c /etc/sway.test/{colour}"),
     "weston": dict(**WESTON, run="--seat weston-launch --size 1024x768", size=(1024, 768)),
     "westonlogind": dict(**WESTON, run="--seat logind"),
@@ -63,12 +64,17 @@ DESKTOPS = {
                  command="dbus-run-session -- kwin_wayland --no-lockscreen {foot_word}"),
     # What it starts by itself is its own: see test_sessions.py.
     "gnomesession": dict(run="", command="dbus-run-session -- gnome-session --session=gnome"),
+    "labwc": dict(run="", command="labwc -s {foot_word}"),
+    "phoc": dict(run="", command="dbus-run-session -- phoc -E {foot_word}"),
+    "wayfire": dict(run="", command="sh -c " + shlex.quote(
+        "printf '[core]\\nplugins = autostart\\n[autostart]\\nfoot = sh /etc/sway.test/{colour}\\n' "
+        "> /tmp/ini; exec wayfire -c /tmp/ini")),
 }
 # What draws a picture of its own, without a client.
 OWN_PICTURE = ("kmscube", "modetest", "gnome")
 COLOURS = dict(zip(DESKTOPS, ("c02020", "20c020", "60c020", "2020c0", "c0c020", "c020c0", "20c0c0",
                               "c07020", "808080", "808080", "30a070", "a03070", "70a030", "808080",
-                              "7030a0", "a07030")))
+                              "7030a0", "a07030", "703070", "307030", "707030")))
 
 
 def kwin_version(vm) -> int:
