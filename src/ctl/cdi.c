@@ -5,12 +5,12 @@
 #include <sys/stat.h>
 
 #include "common/cleanup.h"
+#include "common/json.h"
 #include "common/preload.h"
 #include "ctl/cdispec.h"
 #include "ctl/client.h"
 #include "ctl/commands.h"
 #include "ctl/duration.h"
-#include "ctl/json.h"
 #include "ctl/options.h"
 #include "ctl/property.h"
 #include "ctl/report.h"

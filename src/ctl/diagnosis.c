@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "common/cleanup.h"
-#include "ctl/json.h"
+#include "common/json.h"
+#include "common/table.h"
 #include "ctl/property.h"
-#include "ctl/table.h"
 
 static const struct {
 	const char *name;

@@ -6,9 +6,9 @@
 #include <time.h>
 
 #include "common/cleanup.h"
+#include "common/table.h"
 #include "ctl/property.h"
 #include "ctl/scanout.h"
-#include "ctl/table.h"
 #include "scanout/dbus_names.h"
 
 static void print_stamp(struct timespec now) {

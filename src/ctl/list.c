@@ -2,15 +2,15 @@
 #include <stdio.h>
 
 #include "common/cleanup.h"
+#include "common/json.h"
+#include "common/table.h"
 #include "ctl/client.h"
 #include "ctl/commands.h"
 #include "ctl/duration.h"
-#include "ctl/json.h"
 #include "ctl/options.h"
 #include "ctl/property.h"
 #include "ctl/report.h"
 #include "ctl/scanout.h"
-#include "ctl/table.h"
 
 static int add_header(struct table *table) {
 	static const char *const names[] = {

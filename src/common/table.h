@@ -1,6 +1,6 @@
 /* An aligned table on stdout. Collects all cells, row by row, before it prints. */
-#ifndef SCANOUT_CTL_TABLE_H
-#define SCANOUT_CTL_TABLE_H
+#ifndef SCANOUT_TABLE_H
+#define SCANOUT_TABLE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* JSON as --json prints it. */
-#ifndef SCANOUT_CTL_JSON_H
-#define SCANOUT_CTL_JSON_H
+#ifndef SCANOUT_JSON_H
+#define SCANOUT_JSON_H
 
 #include <cjson/cJSON.h>
 

@@ -1,4 +1,4 @@
-#include "ctl/table.h"
+#include "common/table.h"
 
 #include <errno.h>
 #include <stdio.h>

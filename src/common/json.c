@@ -1,4 +1,4 @@
-#include "ctl/json.h"
+#include "common/json.h"
 
 #include <errno.h>
 #include <stdio.h>
