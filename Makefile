@@ -51,6 +51,10 @@ endif
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
 LIBS_daemon = $(shell pkg-config --libs libdrm libsystemd libseat libcjson inih) -lpthread
 LIBS_ctl = $(shell pkg-config --libs libsystemd libcjson) -lpthread
+# scanout-host is built where its libraries are: not in the VM, which has no use for it.
+HOST_PKGS := libavformat libavcodec libavutil
+HOST ?= $(if $(wildcard /usr/include/libyuv.h),$(shell pkg-config --exists $(HOST_PKGS) 2>/dev/null && echo yes))
+LIBS_host = $(shell pkg-config --libs $(HOST_PKGS)) -lyuv $(LIBS_ctl)
 
 common_o := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/common/*.c))
 daemon_o := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/daemon/*.c src/daemon/*/*.c)) $(common_o)
@@ -59,15 +63,17 @@ ctl_shared_c := src/seat/seat_dir.c src/seat/login_files.c src/lib/request_call.
 ctl_o := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/ctl/*.c) $(ctl_shared_c)) $(common_o)
 # Containers and the kernel's log are looked at in the VM, with a newer glibc than images may have.
 run_common_c := $(filter-out \
-	src/common/container.c src/common/kernellog.c src/common/undertaker.c,$(wildcard src/common/*.c))
+	src/common/container.c src/common/kernellog.c src/common/undertaker.c \
+	src/common/table.c src/common/json.c,$(wildcard src/common/*.c))
 run_o := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/run/*.c src/lib/*.c src/seat/*.c) $(run_common_c))
 service_o := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/service/*.c src/door/*.c src/lib/*.c src/seat/*.c)) $(common_o)
 front_o := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/front/*.c src/door/*.c)) $(common_o)
+host_o := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/host/*.c)) $(common_o)
 man := $(patsubst docs/man/%.scd,$(B)/man/%,$(wildcard docs/man/*.scd))
 
 .PHONY: all
 all: $(B)/scanoutd $(B)/scanoutctl $(B)/scanout-run $(B)/scanout-seat $(B)/scanout-front \
-	$(B)/libscanout-preload.so $(man)
+	$(B)/libscanout-preload.so $(if $(HOST),$(B)/scanout-host) $(man)
 
 $(B)/scanoutd: $(daemon_o)
 	$(call say,LINK)
@@ -88,6 +94,10 @@ $(B)/scanout-seat: $(service_o)
 $(B)/scanout-front: $(front_o)
 	$(call say,LINK)
 	$(Q)$(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS) -o $@ $^ $(LIBS_ctl)
+
+$(B)/scanout-host: $(host_o)
+	$(call say,LINK)
+	$(Q)$(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS) -o $@ $^ $(LIBS_host)
 
 # Goes into programs of all kinds, so it needs nothing but libc.
 $(B)/libscanout-preload.so: $(wildcard src/preload/*.[ch])
@@ -128,6 +138,7 @@ install: all
 	install -D -m 755 $(B)/scanout-front $(DESTDIR)$(SBINDIR)/scanout-front
 	install -D -m 755 $(B)/scanoutctl $(DESTDIR)$(BINDIR)/scanoutctl
 	install -D -m 755 $(B)/scanout-run $(DESTDIR)$(BINDIR)/scanout-run
+	$(if $(HOST),install -D -m 755 $(B)/scanout-host $(DESTDIR)$(BINDIR)/scanout-host)
 	install -D -m 755 $(B)/libscanout-preload.so $(DESTDIR)$(LIBDIR)/libscanout-preload.so
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(DATADIR)/dbus-1/system-services
 	set -e; for unit in $(services); do \
@@ -144,14 +155,14 @@ install: all
 	install -D -m 644 systemd/scanoutd.sysusers $(DESTDIR)$(SYSUSERSDIR)/scanoutd.conf
 	test -e $(DESTDIR)$(SYSCONFDIR)/scanoutd/scanoutd.conf || \
 		install -D -m 644 systemd/scanoutd.conf $(DESTDIR)$(SYSCONFDIR)/scanoutd/scanoutd.conf
-	install -D -m 644 completions/scanoutctl $(DESTDIR)$(COMPLETIONDIR)/scanoutctl
+	install -D -m 644 -t $(DESTDIR)$(COMPLETIONDIR) completions/scanoutctl completions/scanout-host
 	set -e; for page in $(notdir $(man)); do \
 		install -D -m 644 $(B)/man/$$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$$page; done
 
 # The configuration is the admin's: it stays.
 uninstall:
 	rm -f $(DESTDIR)$(SBINDIR)/scanoutd $(DESTDIR)$(BINDIR)/scanoutctl \
-		$(DESTDIR)$(BINDIR)/scanout-run $(DESTDIR)$(LIBDIR)/libscanout-preload.so \
+		$(DESTDIR)$(BINDIR)/scanout-run $(DESTDIR)$(BINDIR)/scanout-host $(DESTDIR)$(LIBDIR)/libscanout-preload.so \
 		$(DESTDIR)$(SBINDIR)/scanout-seat $(DESTDIR)$(SBINDIR)/scanout-front \
 		$(addprefix $(DESTDIR)$(UNITDIR)/,$(services) $(sockets)) \
 		$(DESTDIR)$(DATADIR)/dbus-1/system-services/org.scanoutd.Scanout1.service \
@@ -159,6 +170,7 @@ uninstall:
 		$(DESTDIR)$(DATADIR)/dbus-1/interfaces/org.scanoutd.Scanout1.xml \
 		$(DESTDIR)$(INCLUDEDIR)/scanout/dbus_names.h \
 		$(DESTDIR)$(SYSUSERSDIR)/scanoutd.conf $(DESTDIR)$(COMPLETIONDIR)/scanoutctl \
+		$(DESTDIR)$(COMPLETIONDIR)/scanout-host \
 		$(engines:%=$(DESTDIR)$(UNITDIR)/%.service.d/scanoutd.conf)
 	for page in $(notdir $(man)); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$$page; done
 

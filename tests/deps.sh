@@ -7,6 +7,8 @@ set -eu
 
 build="gcc make pkg-config libc6-dev libdrm-dev libsystemd-dev libseat-dev libcjson-dev libinih-dev scdoc"
 guest="$build libcairo2-dev"
+# Of scanout-host, which runs beside QEMU.
+host="libavcodec-dev libavformat-dev libavutil-dev libyuv-dev"
 vm="mmdebstrap zstd e2fsprogs openssh-client dbus python3 python3-pil python3-dbus \
 	fonts-dejavu-core debian-archive-keyring systemd util-linux"
 # What gcc's sanitizers need comes with gcc.
@@ -14,13 +16,13 @@ check="libcmocka-dev dbus clang-format cppcheck libexpat1-dev python3-gi python3
 	libglib2.0-bin qdbus-qt5 libclang-rt-dev clang"
 
 case "${1:-build}" in
-build) wanted="$build" ;;
+build) wanted="$build $host" ;;
 demo)
 	wanted="$vm"
 	# shellcheck source=/dev/null
 	[ "${2:-}" != "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" ] || wanted="$guest $vm"
 	;;
-check) wanted="$guest $vm $check" ;;
+check) wanted="$guest $host $vm $check" ;;
 list) echo "$guest"; exit ;;
 *) echo "usage: $0 build|check|demo SUITE|list" >&2; exit 64 ;;
 esac

@@ -61,6 +61,12 @@ $(B)/san/scanout-front: $(call san_o,src/front/*.c src/door/*.c src/common/*.c)
 	$(call say,LINK)
 	$(Q)$(CC) $(san_CFLAGS) -o $@ $^ $(LIBS_ctl)
 
+ifneq ($(HOST),)
+$(B)/san/scanout-host: $(call san_o,src/host/*.c src/common/*.c)
+	$(call say,LINK)
+	$(Q)$(CC) $(san_CFLAGS) -o $@ $^ $(LIBS_host)
+endif
+
 $(B)/san/seat_server: $(B)/san/tests/seat/seat_server.o $(call san_o,src/seat/*.c src/common/*.c)
 	$(call say,LINK)
 	$(Q)$(CC) $(san_CFLAGS) -o $@ $^ $(LIBS_ctl)
@@ -160,15 +166,16 @@ check:
 # All units, or those that T names, with or without their "test_". What a part of them needs is built
 # for that part alone.
 unit_tests := $(units) $(wildcard tests/tools/test_*.py tests/bed/test_*.py tests/docs/test_*.py \
-	tests/ctl/test_*.py tests/seat/test_*.py)
+	tests/ctl/test_*.py tests/seat/test_*.py $(if $(HOST),tests/host/test_*.py))
 named = $(filter %/test_$(1:test_%=%) %/test_$(1:test_%=%).py,$(unit_tests))
 unit_chosen := $(if $(T),$(foreach name,$(T),$(call named,$(name))),$(unit_tests))
 unit_unknown := $(strip $(foreach name,$(T),$(if $(call named,$(name)),,$(name))))
 unit_needs := $(filter $(units),$(unit_chosen)) \
 	$(if $(filter $(units),$(unit_chosen)),$(B)/san/scanoutd-fake $(B)/san/scanout-front) \
 	$(if $(filter tests/ctl/%,$(unit_chosen)),$(B)/san/scanoutctl $(B)/san/scanoutd-fake $(B)/san/scanout-front) \
-	$(if $(filter tests/seat/% tests/ctl/%,$(unit_chosen)),$(seat_tests))
-run_units = SCANOUTCTL=$(B)/san/scanoutctl $(seat_env) tests/unit.sh
+	$(if $(filter tests/seat/% tests/ctl/%,$(unit_chosen)),$(seat_tests)) \
+	$(if $(filter tests/host/%,$(unit_chosen)),$(B)/san/scanout-host)
+run_units = SCANOUTCTL=$(B)/san/scanoutctl SCANOUT_HOST=$(B)/san/scanout-host $(seat_env) tests/unit.sh
 
 check-unit:
 ifneq ($(T),)

@@ -14,8 +14,12 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 FOLDERS = [
     "common",
     "seat lib preload door",
-    "daemon run service ctl front",
+    "daemon run service ctl front host",
 ]
+
+# The files of src/host: one may include those to the left of it.
+HOST = ("map frame screen listener capture console qemu host report options want file png commands "
+        "list shot scanout-host")
 
 # The rooms of src/daemon from the ground up, and what is in each. A file may include those in lower
 # rooms, and those that stand to the left of it in its own.
@@ -74,15 +78,21 @@ class Layers(unittest.TestCase):
                   and floor[used.split("/")[0]] >= floor[user.split("/")[0]]]
         self.assertEqual(sorted(upward), [])
 
-    def test_daemon(self):
-        order = [f"daemon/{room}{name}" for room in DAEMON for name in DAEMON[room].split()]
+    def check_order(self, folder, order):
         place = {name: i for i, name in enumerate(order)}
         self.assertEqual(len(place), len(order))
-        here = {name for name in self.includes if name.startswith("daemon/")}
+        here = {name for name in self.includes if name.startswith(folder)}
         self.assertEqual(sorted(here ^ set(place)), [], "of the files and of the table, not both")
         upward = [f"{user} includes {used}" for user in here for used in self.includes[user] & here
                   if place[used] > place[user]]
         self.assertEqual(sorted(upward), [])
+
+    def test_daemon(self):
+        self.check_order("daemon/", [f"daemon/{room}{name}" for room in DAEMON
+                                     for name in DAEMON[room].split()])
+
+    def test_host(self):
+        self.check_order("host/", [f"host/{name}" for name in HOST.split()])
 
     def test_no_d_bus_below(self):
         """Up to the manager, and in what it decides, nothing knows of D-Bus."""
