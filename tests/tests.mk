@@ -65,6 +65,11 @@ ifneq ($(HOST),)
 $(B)/san/scanout-host: $(call san_o,src/host/*.c src/common/*.c)
 	$(call say,LINK)
 	$(Q)$(CC) $(san_CFLAGS) -o $@ $^ $(LIBS_host)
+
+# What players would show of a video. Without sanitizers: it is the libraries that work.
+$(B)/probe-video: tests/host/probe_video.c
+	$(call say,LINK)
+	$(Q)$(CC) -O2 -D_GNU_SOURCE $(WARN) -o $@ $< $(LIBS_host)
 endif
 
 $(B)/san/seat_server: $(B)/san/tests/seat/seat_server.o $(call san_o,src/seat/*.c src/common/*.c)
@@ -174,8 +179,9 @@ unit_needs := $(filter $(units),$(unit_chosen)) \
 	$(if $(filter $(units),$(unit_chosen)),$(B)/san/scanoutd-fake $(B)/san/scanout-front) \
 	$(if $(filter tests/ctl/%,$(unit_chosen)),$(B)/san/scanoutctl $(B)/san/scanoutd-fake $(B)/san/scanout-front) \
 	$(if $(filter tests/seat/% tests/ctl/%,$(unit_chosen)),$(seat_tests)) \
-	$(if $(filter tests/host/%,$(unit_chosen)),$(B)/san/scanout-host)
-run_units = SCANOUTCTL=$(B)/san/scanoutctl SCANOUT_HOST=$(B)/san/scanout-host $(seat_env) tests/unit.sh
+	$(if $(filter tests/host/%,$(unit_chosen)),$(B)/san/scanout-host $(B)/probe-video)
+run_units = SCANOUTCTL=$(B)/san/scanoutctl SCANOUT_HOST=$(B)/san/scanout-host \
+	PROBE_VIDEO=$(B)/probe-video $(seat_env) tests/unit.sh
 
 check-unit:
 ifneq ($(T),)

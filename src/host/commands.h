@@ -6,5 +6,6 @@
 
 int run_list(struct host *host, int argc, char *argv[]);
 int run_shot(struct host *host, int argc, char *argv[]);
+int run_record(struct host *host, int argc, char *argv[]);
 
 #endif

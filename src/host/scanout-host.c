@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <libavutil/log.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,9 @@ static const struct command commands[] = {
 		"Lists the scanouts of all VMs and how their pictures are captured.", run_list},
 	{"shot", "[--vm NAME=ADDRESS]… -o FILE|- SCANOUT", "Saves the picture of a scanout as PNG.",
 		run_shot},
+	{"record",
+		"[--vm NAME=ADDRESS]… -o FILE|- [--format mp4|h264] [--fps N] [--size WxH] SCANOUT",
+		"Records a scanout as H.264 until SIGINT.", run_record},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -84,7 +88,7 @@ static int run(struct host *host, int argc, char *argv[]) {
 		return code;
 	}
 	if (optind == argc) {
-		return report_usage(host, "Name a command: list or shot.");
+		return report_usage(host, "Name a command: list, shot or record.");
 	}
 	const struct command *command = find_command(argv[optind]);
 	if (!command) {
@@ -118,6 +122,8 @@ int main(int argc, char *argv[]) {
 	struct host host = {.color = use_color()};
 	ensure_standard_fds();
 	signal(SIGPIPE, SIG_IGN); // told by the write instead
+	signal(SIGXFSZ, SIG_IGN);
+	av_log_set_level(AV_LOG_QUIET); // what fails is told in our words
 	int r = map_guard();
 	int code = r < 0 ? report_errno(&host, r) : finish_output(&host, run(&host, argc, argv));
 	free(host.text);

@@ -39,6 +39,10 @@ OURS = {
         "which has #": "scanout-run.KILL_USEC",
         "_SIGKILL_ after another #": "scanout-run.KILL_USEC",
     },
+    "scanout-host.1.scd": {
+        "another one every #": "recorder.KEY_USEC",
+        "has been still for #": "REST_USEC",
+    },
     "architecture.md": {
         "one timer made at the start, tries it again after #": "retry.RETRY_USEC",
         "After # without an answer": "BLANK_DEADLINE_USEC",
@@ -63,6 +67,10 @@ LIMITS = {
         "of the VM may have #": "MAX_INSTANCES_PER_USER",
     },
     "scanoutd.conf.5.scd": {"each side from 1 to #": "config_key.MAX_SIZE"},
+    "scanout-host.1.scd": {
+        "by default #. If the VM": "DEFAULT_FPS",
+        "encoded up to # times": "MAX_REPAINTS",
+    },
     "scanout-seat.8.scd": {
         "without a client, by default #": "IDLE_MSEC",
         "at most # processes": "MAX_INSTANCES",

@@ -12,7 +12,7 @@ import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "ctl"))
-from rig import Bus  # noqa: E402, also lets fail what waits in vain
+from rig import Bus, patience  # noqa: E402
 from fake_qemu import FakeQemu, memory, pixels  # noqa: E402
 
 SCANOUT_HOST = os.environ.get("SCANOUT_HOST",
