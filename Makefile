@@ -64,7 +64,8 @@ ctl_o := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/ctl/*.c) $(ctl_shared_c)) $(
 # Containers and the kernel's log are looked at in the VM, with a newer glibc than images may have.
 run_common_c := $(filter-out \
 	src/common/container.c src/common/kernellog.c src/common/undertaker.c \
-	src/common/table.c src/common/json.c,$(wildcard src/common/*.c))
+	src/common/table.c src/common/json.c \
+	src/common/diagnosis.c,$(wildcard src/common/*.c))
 run_o := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/run/*.c src/lib/*.c src/seat/*.c) $(run_common_c))
 service_o := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/service/*.c src/door/*.c src/lib/*.c src/seat/*.c)) $(common_o)
 front_o := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/front/*.c src/door/*.c)) $(common_o)

@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "common/diagnosis.h"
 #include "common/kmsdriver.h"
 #include "ctl/client.h"
 #include "ctl/commands.h"
-#include "ctl/diagnosis.h"
 #include "ctl/guestsocket.h"
 #include "ctl/hostmemory.h"
 #include "ctl/kmscard.h"

@@ -2,7 +2,7 @@
 #ifndef SCANOUTCTL_GUESTSOCKET_H
 #define SCANOUTCTL_GUESTSOCKET_H
 
-#include "ctl/diagnosis.h"
+#include "common/diagnosis.h"
 
 /* Adds a line about it, if there is the folder that containers mount. */
 void guestsocket_check(struct diagnosis *d);

@@ -4,7 +4,7 @@
 
 #include <cjson/cJSON.h>
 
-#include "ctl/diagnosis.h"
+#include "common/diagnosis.h"
 
 /* Reads the kernel's log, which only root can; `told`: scanoutd has warned about it. */
 void hostmemory_check(struct diagnosis *diagnosis, const cJSON *scanouts, bool told);

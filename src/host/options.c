@@ -96,6 +96,19 @@ int options_finish(struct host *host, int argc, char *argv[], int count) {
 	return host->n_vms == 0 ? add_default(host) : HOST_OK;
 }
 
+int options_parse(struct host *host, int argc, char *argv[], int count) {
+	static const struct option options[] = {OPTIONS_COMMON, {0}};
+	int option;
+	optind = 0; // glibc: start again with this argv
+	while ((option = getopt_long(argc, argv, ":jh", options, NULL)) != -1) {
+		int code = options_common(host, option, argv);
+		if (code != HOST_OK || host->finished) {
+			return code;
+		}
+	}
+	return options_finish(host, argc, argv, count);
+}
+
 int options_split(
 	struct host *host, const char *scanout, const struct vm **ret, const char **ret_rest) {
 	for (size_t i = 0; i < host->n_vms; i++) {

@@ -22,6 +22,8 @@ enum {
 
 /* Handles a result of getopt_long() that the caller does not know: a common option or an error. */
 int options_common(struct host *host, int option, char *argv[]);
+/* For commands without options of their own; the same as options_finish() after that. */
+int options_parse(struct host *host, int argc, char *argv[], int count);
 /* What is left after the options are `count` operands, and the VMs are known. */
 int options_finish(struct host *host, int argc, char *argv[], int count);
 

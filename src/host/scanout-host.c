@@ -19,6 +19,10 @@ static const struct command commands[] = {
 	{"record",
 		"[--vm NAME=ADDRESS]… -o FILE|- [--format mp4|h264] [--fps N] [--size WxH] SCANOUT",
 		"Records a scanout as H.264 until SIGINT.", run_record},
+	{"qemu-args", "[--address ADDRESS] [-n HEADS] [--size WxH]",
+		"Prints what to start QEMU with.", run_qemu_args},
+	{"doctor", "[--json] [--vm NAME=ADDRESS]…",
+		"Checks the chain from QEMU to a video; says what to type.", run_doctor},
 };
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -88,7 +92,8 @@ static int run(struct host *host, int argc, char *argv[]) {
 		return code;
 	}
 	if (optind == argc) {
-		return report_usage(host, "Name a command: list, shot or record.");
+		return report_usage(
+			host, "Name a command: list, shot, record, qemu-args or doctor.");
 	}
 	const struct command *command = find_command(argv[optind]);
 	if (!command) {

@@ -130,15 +130,6 @@ class Input(Case):
         self.refused(self.listener.update_map, 0, 0, 1, 1)
         self.finish_well("QEMU's update is refused: there is no picture yet")
 
-    def test_update_outside(self):
-        """What is outside of the picture is not read, wherever it begins or ends."""
-        big = 2**31 - 1
-        self.listener.scanout_map(self.picture(BLUE), WIDTH, HEIGHT)
-        for area in ((-big, -big, big, big), (0, 0, -1, -1), (WIDTH, HEIGHT, big, big),
-                     (big, big, big, big), (-5, -5, 10, big)):
-            self.listener.update_map(*area)
-        self.finish_with(BLUE)
-
     def test_cut_while_mapped(self):
         """The memory goes away between the check and the look: no picture, no crash."""
         fd = self.picture(RED)

@@ -1,6 +1,6 @@
 /* The results of the doctor: a list of checks, printed as a table or as JSON. */
-#ifndef SCANOUT_CTL_DIAGNOSIS_H
-#define SCANOUT_CTL_DIAGNOSIS_H
+#ifndef SCANOUT_DIAGNOSIS_H
+#define SCANOUT_DIAGNOSIS_H
 
 #include <cjson/cJSON.h>
 #include <stdbool.h>

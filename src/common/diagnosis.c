@@ -1,4 +1,4 @@
-#include "ctl/diagnosis.h"
+#include "common/diagnosis.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -7,7 +7,6 @@
 #include "common/cleanup.h"
 #include "common/json.h"
 #include "common/table.h"
-#include "ctl/property.h"
 
 static const struct {
 	const char *name;
@@ -60,20 +59,24 @@ static int print_json(const struct diagnosis *diagnosis) {
 	return json_print(object);
 }
 
+static const char *text_of(const cJSON *check, const char *key) {
+	return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(check, key));
+}
+
 static int print_table(const struct diagnosis *diagnosis, bool color) {
 	AUTO_TABLE struct table table = TABLE_INIT(3);
 	const cJSON *check;
 	int r = 0;
 	cJSON_ArrayForEach (check, diagnosis->checks) {
-		const char *result = property_string(check, "result");
-		const char *advice = property_string(check, "type");
+		const char *result = text_of(check, "result");
+		const char *advice = text_of(check, "type");
 		size_t i = VERDICT_OK;
 		while (strcmp(verdicts[i].name, result) != 0) {
 			i++;
 		}
 		r = table_add(&table, verdicts[i].shown, verdicts[i].color);
-		r = r < 0 ? r : table_add(&table, property_string(check, "check"), NULL);
-		r = r < 0 ? r : table_add(&table, property_string(check, "message"), NULL);
+		r = r < 0 ? r : table_add(&table, text_of(check, "check"), NULL);
+		r = r < 0 ? r : table_add(&table, text_of(check, "message"), NULL);
 		if (r >= 0 && *advice) {
 			AUTO_FREE char *line = NULL;
 			r = asprintf(&line, "Type: %s", advice) < 0 ? -ENOMEM : 0;

@@ -1,0 +1,33 @@
+/* Looks once at all VMs at the same time: which scanouts they have, and how these are captured. */
+#ifndef SCANOUT_HOST_INSPECTION_H
+#define SCANOUT_HOST_INSPECTION_H
+
+#include "host/host.h"
+#include "host/qemu.h"
+
+struct inspected {
+	struct qemu qemu;      // its consoles; none if there is an error
+	char *error;           // NULL, or the name of one
+	char *message;         // with it: what to do
+	enum screen_path path; // of its first scanout: it is the same for all
+	/* While it is looked at: */
+	struct inspection *inspection;
+	bool is_done;
+	struct screen screen;
+	struct listener *listener;
+	struct viewer viewer;
+	sd_event_source *news;
+};
+
+struct inspection {
+	struct inspected *vms;
+	size_t n_vms;
+	sd_event *event;
+	struct capture *capture;
+};
+
+/* Also on failure, inspection_finish() is called afterwards. */
+int inspection_run(struct inspection *inspection, const struct host *host);
+void inspection_finish(struct inspection *inspection);
+
+#endif
