@@ -204,7 +204,7 @@ help:
 	@echo 'make check-vm    all tests in the emulated VM; T=name only those'
 	@echo 'make check       all tests'
 	@echo 'make demo        real desktops and test cards on outputs in an emulated VM'
-	@echo 'make fuzz        garbage for each protocol of the seat'
+	@echo 'make fuzz        garbage for each protocol: of the seat, the front and the display'
 	@echo 'make bench       measure in the emulated VM'
 	@echo 'make lint format format-check deps uninstall clean'
 	@echo

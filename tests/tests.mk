@@ -61,7 +61,6 @@ $(B)/san/scanout-front: $(call san_o,src/front/*.c src/door/*.c src/common/*.c)
 	$(call say,LINK)
 	$(Q)$(CC) $(san_CFLAGS) -o $@ $^ $(LIBS_ctl)
 
-ifneq ($(HOST),)
 $(B)/san/scanout-host: $(call san_o,src/host/*.c src/common/*.c)
 	$(call say,LINK)
 	$(Q)$(CC) $(san_CFLAGS) -o $@ $^ $(LIBS_host)
@@ -70,7 +69,6 @@ $(B)/san/scanout-host: $(call san_o,src/host/*.c src/common/*.c)
 $(B)/probe-video: tests/host/probe_video.c
 	$(call say,LINK)
 	$(Q)$(CC) -O2 -D_GNU_SOURCE $(WARN) -o $@ $< $(LIBS_host)
-endif
 
 $(B)/san/seat_server: $(B)/san/tests/seat/seat_server.o $(call san_o,src/seat/*.c src/common/*.c)
 	$(call say,LINK)
@@ -96,7 +94,7 @@ seat_env := SEAT_SERVER=$(abspath $(B)/san/seat_server) SCANOUT_RUN=$(abspath $(
 	FAKE_SECURITY=$(abspath $(B)/san/fake_security.so) \
 	SCANOUT_PRELOAD=$(abspath $(B)/libscanout-preload.so)
 
-FUZZERS := front login1 seatd weston_launch
+FUZZERS := front listener login1 seatd weston_launch
 FUZZ_SECONDS ?= 15
 # Compiled at one go, which leaves no list of the headers for each file.
 $(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/harness.c \
@@ -112,6 +110,13 @@ $(B)/fuzz/fuzz_front: tests/fuzz/fuzz_front.c $(filter-out src/front/scanout-fro
 	@mkdir -p $(@D)
 	$(Q)clang $(CPP) -MF $@.d $(PKG_CFLAGS) -O1 -g -fsanitize=fuzzer,address,undefined \
 		-o $@ $(filter %.c,$^) $(LIBS_ctl)
+
+$(B)/fuzz/fuzz_listener: tests/fuzz/fuzz_listener.c \
+	$(patsubst %,src/host/%.c,listener screen frame map picture) $(wildcard src/common/*.[ch])
+	$(call say,FUZZ)
+	@mkdir -p $(@D)
+	$(Q)clang $(CPP) -MF $@.d $(PKG_CFLAGS) -O1 -g -fsanitize=fuzzer,address,undefined \
+		-o $@ $(filter %.c,$^) -lyuv $(LIBS_ctl)
 
 $(B)/san/%.o: %.c Makefile tests/tests.mk $(B)/paths
 	$(call say,CC)
@@ -171,7 +176,7 @@ check:
 # All units, or those that T names, with or without their "test_". What a part of them needs is built
 # for that part alone.
 unit_tests := $(units) $(wildcard tests/tools/test_*.py tests/bed/test_*.py tests/docs/test_*.py \
-	tests/ctl/test_*.py tests/seat/test_*.py $(if $(HOST),tests/host/test_*.py))
+	tests/ctl/test_*.py tests/seat/test_*.py tests/host/test_*.py)
 named = $(filter %/test_$(1:test_%=%) %/test_$(1:test_%=%).py,$(unit_tests))
 unit_chosen := $(if $(T),$(foreach name,$(T),$(call named,$(name))),$(unit_tests))
 unit_unknown := $(strip $(foreach name,$(T),$(if $(call named,$(name)),,$(name))))
@@ -211,7 +216,9 @@ check-vm:
 	@tests/deps.sh check
 	@set -e; for suite in $(if $(filter both,$(SUITE)),trixie bookworm,$(SUITE)); do \
 		$(MAKE) --no-print-directory stage SUITE=$$suite; done
-	@tests/vm/run.py --suite $(SUITE) --stage $(B)/SUITE/stage --out $(B)/SUITE/vm $(T)
+	@$(MAKE) --no-print-directory $(B)/scanout-host $(B)/probe-video
+	@SCANOUT_HOST=$(B)/scanout-host PROBE_VIDEO=$(B)/probe-video \
+		tests/vm/run.py --suite $(SUITE) --stage $(B)/SUITE/stage --out $(B)/SUITE/vm $(T)
 
 fuzz:
 	@tests/deps.sh check

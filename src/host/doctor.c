@@ -77,7 +77,7 @@ int run_doctor(struct host *host, int argc, char *argv[]) {
 	if (r < 0) {
 		return report_errno(host, r);
 	}
-	r = inspection_run(&found, host);
+	r = inspection_run(&found, host, true);
 	for (size_t i = 0; i < found.n_vms && r >= 0; i++) {
 		check_vm(&diagnosis, &found.vms[i]);
 	}

@@ -38,7 +38,7 @@ static int handle_news(sd_event_source *source, int fd, uint32_t events, void *d
 
 static void handle_found(void *data, struct qemu *qemu) {
 	struct inspected *vm = data;
-	const struct console *first = TAILQ_FIRST(&qemu->consoles);
+	const struct console *first = vm->inspection->probes ? TAILQ_FIRST(&qemu->consoles) : NULL;
 	if (vm->is_done || vm->listener) {
 		return;
 	}
@@ -73,12 +73,13 @@ static int start_vm(struct inspected *vm, const struct vm *named) {
 		     : qemu_init(&vm->qemu, inspection->event, inspection->capture, &handlers, vm);
 }
 
-int inspection_run(struct inspection *inspection, const struct host *host) {
+int inspection_run(struct inspection *inspection, const struct host *host, bool probes) {
 	*inspection = (struct inspection){.vms = calloc(host->n_vms, sizeof(*inspection->vms))};
 	if (!inspection->vms) {
 		return -ENOMEM;
 	}
 	inspection->n_vms = host->n_vms;
+	inspection->probes = probes;
 	for (size_t i = 0; i < host->n_vms; i++) {
 		inspection->vms[i].inspection = inspection;
 		inspection->vms[i].viewer.fd = -1;

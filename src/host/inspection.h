@@ -6,10 +6,11 @@
 #include "host/qemu.h"
 
 struct inspected {
-	struct qemu qemu;      // its consoles; none if there is an error
-	char *error;           // NULL, or the name of one
-	char *message;         // with it: what to do
-	enum screen_path path; // of its first scanout: it is the same for all
+	struct qemu qemu; // its consoles; none if there is an error
+	char *error;      // NULL, or the name of one
+	char *message;    // with it: what to do
+	/* Of its first scanout, if it was probed: it is the same for all. */
+	enum screen_path path;
 	/* While it is looked at: */
 	struct inspection *inspection;
 	bool is_done;
@@ -22,12 +23,16 @@ struct inspected {
 struct inspection {
 	struct inspected *vms;
 	size_t n_vms;
+	bool probes;
 	sd_event *event;
 	struct capture *capture;
 };
 
-/* Also on failure, inspection_finish() is called afterwards. */
-int inspection_run(struct inspection *inspection, const struct host *host);
+/*
+ * Also on failure, inspection_finish() is called afterwards. `probes`: captures a picture of each
+ * VM. QEMU 10.0 never forgets a listener, see docs/architecture.md, so not without need.
+ */
+int inspection_run(struct inspection *inspection, const struct host *host, bool probes);
 void inspection_finish(struct inspection *inspection);
 
 #endif

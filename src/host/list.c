@@ -100,6 +100,28 @@ static int print_json(const struct inspection *found) {
 	return r < 0 ? r : json_print(object);
 }
 
+static int parse(struct host *host, int argc, char *argv[], bool *ret_probes) {
+	enum {
+		PROBE = OPTION_OWN
+	};
+	static const struct option options[] = {
+		{"probe", no_argument, NULL, PROBE}, OPTIONS_COMMON, {0}};
+	int option;
+	optind = 0; // glibc: start again with this argv
+	while ((option = getopt_long(argc, argv, ":jh", options, NULL)) != -1) {
+		int code = HOST_OK;
+		if (option == PROBE) {
+			*ret_probes = true;
+		} else {
+			code = options_common(host, option, argv);
+		}
+		if (code != HOST_OK || host->finished) {
+			return code;
+		}
+	}
+	return options_finish(host, argc, argv, 0);
+}
+
 /* The code of the last VM that cannot be reached. */
 static int report_lost(struct host *host, const struct inspection *found) {
 	int code = HOST_OK;
@@ -114,11 +136,12 @@ static int report_lost(struct host *host, const struct inspection *found) {
 
 int run_list(struct host *host, int argc, char *argv[]) {
 	struct inspection found;
-	int code = options_parse(host, argc, argv, 0);
+	bool probes = false;
+	int code = parse(host, argc, argv, &probes);
 	if (code != HOST_OK || host->finished) {
 		return code;
 	}
-	int r = inspection_run(&found, host);
+	int r = inspection_run(&found, host, probes);
 	if (r >= 0) {
 		r = host->json ? print_json(&found) : print_table(&found, host->color);
 	}

@@ -26,7 +26,6 @@ struct record {
 	struct capture *capture;
 	struct want want;
 	struct recorder *recorder;
-	sd_event_source *interrupt, *terminate;
 	int fd;
 };
 
@@ -68,20 +67,8 @@ static int print_summary(struct record *record, const struct recorder_result *re
 	return json_print(object) < 0 ? report_errno(record->host, -ENOMEM) : HOST_OK;
 }
 
-/* Completing waits for whoever reads the video. A second signal ends that. */
-static void release_signals(struct record *record) {
-	sigset_t set;
-	record->interrupt = sd_event_source_disable_unref(record->interrupt);
-	record->terminate = sd_event_source_disable_unref(record->terminate);
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-}
-
 static int complete(struct record *record) {
 	struct recorder_result result;
-	release_signals(record);
 	recorder_stop(TAKE_PTR(record->recorder), &result);
 	int code = report_result(record, &result);
 	if (code == HOST_OK && result.n_frames == 0) {
@@ -106,7 +93,10 @@ static void handle_failed(void *data, int code, const char *name, const char *me
 	(void)sd_event_exit(record->event, report(record->host, code, name, "%s.", message));
 }
 
-/* Before any thread: all of them leave the signals to the loop. */
+/*
+ * Before any thread: all of them leave the signals to the loop. They stay blocked, so that a second
+ * one does not break off the completing: timeout(1) sends two.
+ */
 static int catch_signals(struct record *record) {
 	sigset_t set;
 	sigemptyset(&set);
@@ -114,12 +104,9 @@ static int catch_signals(struct record *record) {
 	sigaddset(&set, SIGTERM);
 	int r = -pthread_sigmask(SIG_BLOCK, &set, NULL);
 	if (r >= 0) {
-		r = sd_event_add_signal(
-			record->event, &record->interrupt, SIGINT, handle_signal, record);
+		r = sd_event_add_signal(record->event, NULL, SIGINT, handle_signal, record);
 	}
-	return r < 0 ? r
-		     : sd_event_add_signal(
-			       record->event, &record->terminate, SIGTERM, handle_signal, record);
+	return r < 0 ? r : sd_event_add_signal(record->event, NULL, SIGTERM, handle_signal, record);
 }
 
 static int prepare(struct record *record, const struct vm *vm, const char *scanout) {
@@ -157,7 +144,6 @@ static int run(struct record *record, const struct vm *vm, const char *scanout) 
 	if (record->recorder) {
 		recorder_stop(record->recorder, &result);
 	}
-	release_signals(record);
 	want_finish(&record->want);
 	capture_stop(record->capture);
 	sd_event_unref(record->event);

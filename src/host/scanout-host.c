@@ -12,8 +12,8 @@
 #include "host/report.h"
 
 static const struct command commands[] = {
-	{"list", "[--json] [--vm NAME=ADDRESS]…",
-		"Lists the scanouts of all VMs and how their pictures are captured.", run_list},
+	{"list", "[--json] [--vm NAME=ADDRESS]… [--probe]", "Lists the scanouts of all VMs.",
+		run_list},
 	{"shot", "[--vm NAME=ADDRESS]… -o FILE|- SCANOUT", "Saves the picture of a scanout as PNG.",
 		run_shot},
 	{"record",

@@ -118,9 +118,39 @@ def weston_launch():
                 packet(struct.pack("=ii", 0, 2) + b"/dev/input/event0\0"))
 
 
+def listener():
+    """Pictures of 64x48: shared, sent, parts of them, and none."""
+    path, name = "/org/qemu/Display1/Listener", "org.qemu.Display1.Listener"
+
+    def say(serial, member, signature=None, body=b"", interface=name, fds=0):
+        return message(serial, path=path, interface=interface, member=member, signature=signature,
+                       body=body, fds=fds)
+
+    def array(data):
+        return struct.pack("<I", len(data)) + data
+    form, pixels = 0x20020888, bytes(64 * 48 * 4)
+    shown = say(2, "ScanoutMap", "huuuuu", struct.pack("<6I", 0, 0, 64, 48, 256, form),
+                name + ".Unix.Map", fds=1)
+    touched = say(3, "UpdateMap", "iiii", struct.pack("<4i", 0, 0, 64, 48), name + ".Unix.Map")
+    sent = say(4, "Scanout", "uuuuay", struct.pack("<4I", 64, 48, 256, form) + array(pixels))
+    part = say(5, "Update", "iiiiuuay", struct.pack("<4i2I", 8, 8, 2, 2, 8, form) + array(bytes(16)))
+    none = say(6, "Disable")
+    yield from (
+        shown + touched, touched + shown, shown + none + touched, sent + part, part + sent,
+        shown + sent + part, sent + shown + touched, shown + touched + shown,
+        say(2, "ScanoutDMABUF", "huuuutb", struct.pack("<5I", 0, 64, 48, 256, 0) + bytes(16), fds=1),
+        say(2, "MouseSet", "iii", bytes(12)),
+        say(2, "CursorDefine", "iiiiay", bytes(16) + array(bytes(4))),
+        say(2, "GetAll", "s", string(name), "org.freedesktop.DBus.Properties"),
+        say(2, "Introspect", interface="org.freedesktop.DBus.Introspectable"),
+        say(2, "Disconnected", interface="org.freedesktop.DBus.Local"),
+    )
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     for name, seeds, flags in (("front", front, range(2)), ("login1", login1, range(4)),
+                               ("listener", listener, (2, 6, 0, 1)),
                                ("seatd", seatd, range(8)), ("weston_launch", weston_launch, (None,))):
         target = folder / f"fuzz_{name}"
         target.mkdir(parents=True, exist_ok=True)

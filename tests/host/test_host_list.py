@@ -12,7 +12,7 @@ class List(Case):
     def test_table(self):
         """Heads are found by device and number, in order, whatever the order of QEMU's consoles."""
         qemu = self.qemu(gpus=(("pci/0000/03.0", 1), ("pci/0000/02.0", 2)))
-        process = self.start("list")
+        process = self.start("list", "--probe")
         qemu.wait_listener(0).show(self.picture(RED), WIDTH, HEIGHT)
         self.assertEqual(self.finish(process, 0), """\
 SCANOUT    HEAD  DEVICE         SIZE     CAPTURE
@@ -21,12 +21,19 @@ vm/02.0/1  1     pci/0000/02.0  640x480  map
 vm/03.0/0  0     pci/0000/03.0  640x480  map
 """)
 
+    def test_no_listener(self):
+        """Unless it is told to probe, it asks QEMU for no picture: QEMU would not forget that."""
+        qemu = self.qemu()
+        out = self.finish(self.start("list"), 0)
+        self.assertEqual(out.splitlines()[1], "vm/0     0     pci/0000/02.0  640x480  -")
+        self.assertTrue(qemu.registered.empty())
+
     def test_several_vms(self):
         """Each by its name; one that cannot be reached does not keep the others from being shown."""
         qemu = self.qemu()
         with Bus(None) as other_bus:
             other = FakeQemu(other_bus.address, gpus=(("pci/0000/02.0", 1),))
-            process = self.start("list", "--json", "--vm", f"one={other_bus.address}",
+            process = self.start("list", "--probe", "--json", "--vm", f"one={other_bus.address}",
                                  "--vm", "two=unix:path=/nonexistent")
             qemu.wait_listener(0).show(self.picture(RED), WIDTH, HEIGHT)
             listener = other.wait_listener(0)
@@ -53,19 +60,16 @@ vm/03.0/0  0     pci/0000/03.0  640x480  map
 
     def test_user_s_bus(self):
         """Without an address it is the bus on which QEMU's -display dbus is by itself."""
-        qemu = self.qemu()
-        env = {**os.environ, "DBUS_SESSION_BUS_ADDRESS": self.bus.address}
-        process = self.start("--help", env=env)
-        self.assertIn("Usage: scanout-host", self.finish(process, 0))
+        self.qemu()
+        ran = self.run_alone("list", env={**os.environ,
+                                          "DBUS_SESSION_BUS_ADDRESS": self.bus.address})
+        self.check(ran.returncode, ran.stdout, ran.stderr, 0)
+        self.assertIn("vm/1", ran.stdout)
         env = {name: value for name, value in os.environ.items()
                if name not in ("DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_DIR")}
         ran = self.run_alone("list", env=env)
         self.check(ran.returncode, ran.stdout, ran.stderr, 3,
                    "BusUnreachable: There is no user's bus here. Name QEMU's by --address")
-        with open(os.devnull) as null:
-            process = self.start("list", env=env, stdin=null)
-        qemu.wait_listener(0).show(self.picture(RED), WIDTH, HEIGHT)
-        self.finish(process, 0)
 
 
 class Usage(Case):

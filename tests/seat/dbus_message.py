@@ -6,11 +6,11 @@ def align(data, size):
     return data + b"\0" * (-len(data) % size)
 
 
-def message(serial, kind=1, flags=0, body=b"", signature=None, **fields):
+def message(serial, kind=1, flags=0, body=b"", signature=None, fds=0, **fields):
     """A D-Bus message, little endian. Fields: path, interface, member, destination."""
     codes = {"path": (1, b"o"), "interface": (2, b"s"), "member": (3, b"s"),
              "destination": (6, b"s")}
-    array = b""
+    array = b"\x09\x01u\0" + struct.pack("<I", fds) if fds else b""
     if signature:
         fields["signature"] = signature
     for name, value in fields.items():
