@@ -29,7 +29,7 @@ static void say_why(struct front *front, const struct guest *guest, int error) {
 					     : NULL;
 	if (why) {
 		say_seldom(&front->thrown_out, "Guest uid %d, pid %d %s; its connection ends",
-			(int)guest->driver.uid, (int)guest->driver.pid, why);
+			(int)guest->driver.peer.uid, (int)guest->driver.peer.pid, why);
 	}
 }
 

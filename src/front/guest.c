@@ -3,11 +3,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
 #include "front/relay.h"
+#include "scanout/dbus_names.h"
 
 static void handle_ended(struct served *served, int error) {
 	struct guest *guest = (struct guest *)((char *)served - offsetof(struct guest, served));
@@ -36,6 +36,15 @@ static void handle_refused(void *data) {
 	sd_bus_close(guest->served.bus);
 }
 
+/* Whether the driver answers. sd-bus knows the Peer's calls by itself. */
+static bool is_drivers(sd_bus_message *call) {
+	const char *destination = sd_bus_message_get_destination(call);
+	const char *interface = sd_bus_message_get_interface(call);
+	return strcmp(sd_bus_message_get_path(call), DRIVER_PATH) == 0 ||
+	       (destination && strcmp(destination, DRIVER_NAME) == 0) ||
+	       (interface && strcmp(interface, DRIVER_NAME ".Peer") == 0);
+}
+
 /* Nothing goes to scanoutd for who makes no call. */
 static int handle_message(sd_bus_message *message, void *data, sd_bus_error *error) {
 	struct guest *guest = data;
@@ -44,33 +53,26 @@ static int handle_message(sd_bus_message *message, void *data, sd_bus_error *err
 	}
 	int r = guest->link.retry ? 0 : link_open(&guest->link);
 	if (r >= 0) {
-		r = driver_route(&guest->driver, message);
+		r = driver_check(&guest->driver, message);
 	}
-	if (r == -EREMOTE) {
-		r = link_ask(&guest->link, message);
-		return r < 0 ? r : 1;
+	if (r != 0 || is_drivers(message)) {
+		return r;
 	}
-	return r;
+	r = link_ask(&guest->link, message);
+	return r < 0 ? r : 1;
 }
 
 static int guest_start(struct guest *guest, struct server *server, int connection) {
-	struct ucred peer;
-	socklen_t size = sizeof(peer);
 	AUTO_CLOSE int fd = connection;
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) {
-		return -errno;
-	}
 	int r = sd_bus_new(&guest->served.bus);
 	if (r < 0) {
 		return r;
 	}
 	guest->link.guest_fd = fd;
 	guest->driver.bus = guest->served.bus;
-	guest->driver.uid = peer.uid;
-	guest->driver.pid = peer.pid;
 	r = sd_bus_add_filter(guest->served.bus, NULL, handle_message, guest);
 	if (r >= 0) {
-		r = driver_register(&guest->driver);
+		r = driver_register(&guest->driver, fd);
 	}
 	return r < 0 ? r : served_start(&guest->served, server, TAKE_FD(fd));
 }
@@ -85,6 +87,7 @@ int guest_create(
 	}
 	*guest = (struct guest){
 		.served = {.ended = handle_ended},
+		.driver = {.service = SCANOUT_BUS_NAME, .service_unique = ":1.0", .unique = ":1.1"},
 		.link = {.event = options->server->event,
 			.address = options->address,
 			.pidfd = pidfd,

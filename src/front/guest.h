@@ -2,8 +2,8 @@
 #ifndef SCANOUT_FRONT_GUEST_H
 #define SCANOUT_FRONT_GUEST_H
 
+#include "common/driver.h"
 #include "common/server.h"
-#include "front/driver.h"
 #include "front/link.h"
 
 struct guest {

@@ -74,7 +74,8 @@ static int send_reply(sd_bus_message *call, sd_bus_message *reply, bool with_sen
 
 static int handle_reply(sd_bus_message *reply, void *data, sd_bus_error *error) {
 	struct bridge_call *call = data;
-	bool is_clients = sd_bus_message_get_bus(call->original) == call->bridge->client->link;
+	bool is_clients =
+		sd_bus_message_get_bus(call->original) == call->bridge->client->served.bus;
 	int r = send_reply(call->original, reply, is_clients);
 	if (r < 0) {
 		(void)sd_bus_reply_method_errnof(call->original, r, "The answer was lost: %m");
@@ -164,7 +165,7 @@ static bool is_services(const struct bridge *bridge, sd_bus_message *message) {
 	if (path && strncmp(path, service->path, strlen(service->path)) == 0) {
 		return true;
 	}
-	if (sd_bus_message_is_signal(message, BUS_DRIVER_NAME, "NameOwnerChanged") <= 0) {
+	if (sd_bus_message_is_signal(message, DRIVER_NAME, "NameOwnerChanged") <= 0) {
 		return false;
 	}
 	bool is_own =
@@ -176,7 +177,7 @@ static bool is_services(const struct bridge *bridge, sd_bus_message *message) {
 /* The driver of the mini bus says it itself when it answers Hello. */
 static bool is_first_name(const struct bridge *bridge, sd_bus_message *message) {
 	const char *name;
-	if (sd_bus_message_is_signal(message, BUS_DRIVER_NAME, "NameAcquired") <= 0) {
+	if (sd_bus_message_is_signal(message, DRIVER_NAME, "NameAcquired") <= 0) {
 		return false;
 	}
 	bool is_unique = sd_bus_message_read(message, "s", &name) >= 0 && name[0] == ':';
@@ -186,17 +187,17 @@ static bool is_first_name(const struct bridge *bridge, sd_bus_message *message) 
 
 static int answer_hello(struct bridge *bridge) {
 	AUTO_MESSAGE sd_bus_message *hello = TAKE_PTR(bridge->hello);
-	return hello ? bus_client_answer_hello(bridge->client, hello) : 0;
+	return hello ? driver_welcome(&bridge->client->driver, hello) : 0;
 }
 
 static int handle_connected(struct bridge *bridge) {
 	struct bus_client *client = bridge->client;
 	const char *unique;
 	int r = sd_bus_get_unique_name(bridge->bus, &unique);
-	if (r < 0 || strlen(unique) >= sizeof(client->unique)) {
+	if (r < 0 || strlen(unique) >= sizeof(client->driver.unique)) {
 		return r < 0 ? r : -ENAMETOOLONG;
 	}
-	strcpy(client->unique, unique);
+	strcpy(client->driver.unique, unique);
 	bridge->is_connected = true;
 	return answer_hello(bridge);
 }
@@ -211,7 +212,7 @@ static int handle_disconnected(struct bridge *bridge) {
 	client->bridge = NULL;
 	bridge_destroy(bridge);
 	if (r < 0) {
-		sd_bus_close(client->link);
+		sd_bus_close(client->served.bus);
 	}
 	return 0;
 }
@@ -224,11 +225,11 @@ static int handle_message(sd_bus_message *message, void *data, sd_bus_error *err
 	} else if (sd_bus_message_is_signal(message, "org.freedesktop.DBus.Local", NULL) > 0) {
 		r = handle_disconnected(bridge);
 	} else if (!is_services(bridge, message) && !is_first_name(bridge, message)) {
-		r = hand_on(bridge, bridge->client->link, message, true);
+		r = hand_on(bridge, bridge->client->served.bus, message, true);
 	}
 	if (r < 0) {
 		/* Its own turn ends it: here it would go from under our feet. */
-		sd_bus_close(bridge->client->link);
+		sd_bus_close(bridge->client->served.bus);
 	}
 	return 1;
 }
@@ -273,8 +274,7 @@ static int connect_as(const struct ucred *peer, const char *path) {
 
 static int connect_for(const struct bus_client *client, const char *address) {
 	static const char prefix[] = "unix:path=";
-	struct ucred peer;
-	socklen_t size = sizeof(peer);
+	const struct ucred *peer = &client->driver.peer;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 
 	if (strncmp(address, prefix, strlen(prefix)) != 0) {
@@ -282,10 +282,7 @@ static int connect_for(const struct bus_client *client, const char *address) {
 	}
 	snprintf(path, sizeof(path), "%.*s", (int)strcspn(address + strlen(prefix), ",;"),
 		address + strlen(prefix));
-	if (getsockopt(sd_bus_get_fd(client->link), SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) {
-		return -errno;
-	}
-	return peer.uid == geteuid() ? socket_connect(path) : connect_as(&peer, path);
+	return peer->uid == geteuid() ? socket_connect(path) : connect_as(peer, path);
 }
 
 int bridge_create(struct bridge **ret, struct bus_client *client, const char *address) {

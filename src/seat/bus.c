@@ -8,12 +8,15 @@
 
 #include "common/socket.h"
 #include "seat/bridge.h"
-#include "seat/driver.h"
+#include "seat/route.h"
 
 /* What one seat's programs need is below ten. */
 #define MAX_CLIENTS 64
 /* Messages taken from one client before the others, and every other event, get their turn. */
 #define MAX_BURST 32
+
+/* The unique name of the service, which no real bus assigns. Clients have ":1.1" and up. */
+#define SERVICE_UNIQUE ":0.0"
 
 static void client_destroy(struct bus_client *client) {
 	struct bus *bus = client->bus;
@@ -24,7 +27,7 @@ static void client_destroy(struct bus_client *client) {
 		bus->service->disconnect(bus->service_data, client);
 	}
 	served_stop(&client->served);
-	sd_bus_close_unref(client->link);
+	sd_bus_close_unref(client->served.bus);
 	free(client);
 }
 
@@ -33,17 +36,21 @@ static void handle_ended(struct served *served, int error) {
 }
 
 static int handle_message(sd_bus_message *message, void *data, sd_bus_error *error) {
-	return driver_route(data, message);
+	return route_message(data, message);
+}
+
+/* With a bus behind it a client has its name there. */
+static int handle_hello(struct driver *driver, sd_bus_message *hello) {
+	struct bus_client *client =
+		(struct bus_client *)((char *)driver - offsetof(struct bus_client, driver));
+	return client->bridge ? bridge_hello(client->bridge, hello) : driver_welcome(driver, hello);
 }
 
 static int client_start(struct bus_client *client, int fd) {
 	struct bus *bus = client->bus;
-	sd_bus *link = client->link;
 	int r;
-
-	client->served = (struct served){.bus = link, .ended = handle_ended};
-	if ((r = sd_bus_add_filter(link, NULL, handle_message, client)) < 0 ||
-		(r = driver_attach(client)) < 0) {
+	if ((r = sd_bus_add_filter(client->served.bus, NULL, handle_message, client)) < 0 ||
+		(r = driver_register(&client->driver, fd)) < 0) {
 		close(fd);
 		return r;
 	}
@@ -62,15 +69,20 @@ static int client_start(struct bus_client *client, int fd) {
 
 int bus_adopt(struct bus *bus, int fd) {
 	struct bus_client *client = calloc(1, sizeof(*client));
-	int r = client && bus->n_clients < MAX_CLIENTS ? sd_bus_new(&client->link) : -ENOBUFS;
+	int r = client && bus->n_clients < MAX_CLIENTS ? sd_bus_new(&client->served.bus) : -ENOBUFS;
 	if (r < 0) {
 		free(client);
 		close(fd);
 		return r;
 	}
 	client->bus = bus;
+	client->served.ended = handle_ended;
+	client->driver = (struct driver){.bus = client->served.bus,
+		.service = bus->service->name,
+		.service_unique = SERVICE_UNIQUE,
+		.hello = handle_hello};
 	bus->next_unique++;
-	snprintf(client->unique, sizeof(client->unique), ":1.%u", bus->next_unique);
+	snprintf(client->driver.unique, sizeof(client->driver.unique), ":1.%u", bus->next_unique);
 	LIST_INSERT_HEAD(&bus->clients, client, entry);
 	bus->n_clients++;
 

@@ -15,22 +15,23 @@
 
 static int send_active(struct login1_client *client) {
 	AUTO_MESSAGE sd_bus_message *signal = NULL;
-	int r = bus_client_new_signal(client->bus, &signal, client->login1->session_path,
-		"org.freedesktop.DBus.Properties", "PropertiesChanged");
+	int r = sd_bus_message_new_signal(client->bus->served.bus, &signal,
+		client->login1->session_path, "org.freedesktop.DBus.Properties",
+		"PropertiesChanged");
 	if (r < 0 || (r = sd_bus_message_append(signal, "sa{sv}as", LOGIN1_SESSION, 2, "Active",
 			      "b", (int)client->base.seat->active, "State", "s",
 			      client->base.seat->active ? "active" : "online", 0)) < 0) {
 		return r;
 	}
-	return bus_client_send(client->bus, signal);
+	return driver_send(&client->bus->driver, signal);
 }
 
 /* PauseDevice or ResumeDevice about the card. */
 static int send_device(struct login1_client *client, const char *member) {
 	struct seat *seat = client->base.seat;
 	AUTO_MESSAGE sd_bus_message *signal = NULL;
-	int r = bus_client_new_signal(
-		client->bus, &signal, client->login1->session_path, LOGIN1_SESSION, member);
+	int r = sd_bus_message_new_signal(client->bus->served.bus, &signal,
+		client->login1->session_path, LOGIN1_SESSION, member);
 	if (r < 0 || (r = sd_bus_message_append(
 			      signal, "uu", major(seat->devnum), minor(seat->devnum))) < 0) {
 		return r;
@@ -43,7 +44,7 @@ static int send_device(struct login1_client *client, const char *member) {
 		AUTO_CLOSE int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 		r = fd < 0 ? -errno : sd_bus_message_append(signal, "h", fd);
 	}
-	return r < 0 ? r : bus_client_send(client->bus, signal);
+	return r < 0 ? r : driver_send(&client->bus->driver, signal);
 }
 
 static void client_pause(struct seat_client *base) {
@@ -69,7 +70,7 @@ static const struct seat_client_impl client_impl = {
 
 static int find_user(struct login1_client *client) {
 	socklen_t size = sizeof(client->peer);
-	int fd = sd_bus_get_fd(client->bus->link);
+	int fd = sd_bus_get_fd(client->bus->served.bus);
 	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &client->peer, &size) < 0) {
 		return fd < 0 ? fd : -errno;
 	}
@@ -86,7 +87,7 @@ static int find_user(struct login1_client *client) {
 
 static int service_connect(void *data, struct bus_client *bus) {
 	const struct login1 *login1 = data;
-	if (!seat_admits(login1->seat, sd_bus_get_fd(bus->link))) {
+	if (!seat_admits(login1->seat, sd_bus_get_fd(bus->served.bus))) {
 		return -EACCES;
 	}
 	struct login1_client *client = calloc(1, sizeof(*client));
@@ -103,7 +104,7 @@ static int service_connect(void *data, struct bus_client *bus) {
 		return r;
 	}
 	seat_client_init(
-		&client->base, client->login1->seat, &client_impl, sd_bus_get_fd(bus->link));
+		&client->base, client->login1->seat, &client_impl, sd_bus_get_fd(bus->served.bus));
 	LIST_INSERT_HEAD(&client->login1->clients, client, link);
 	bus->service_data = client;
 	return 0;

@@ -4,7 +4,7 @@ int login1_add_object(struct login1_client *client, const char *const *paths, co
 	const sd_bus_vtable *vtable) {
 	for (; *paths; paths++) {
 		int r = sd_bus_add_object_vtable(
-			client->bus->link, NULL, *paths, interface, vtable, client);
+			client->bus->served.bus, NULL, *paths, interface, vtable, client);
 		if (r < 0) {
 			return r;
 		}

@@ -167,9 +167,9 @@ static int method_lock(sd_bus_message *message, void *data, sd_bus_error *error)
 
 	LIST_FOREACH (each, &client->login1->clients, link) {
 		AUTO_MESSAGE sd_bus_message *signal = NULL;
-		if (bus_client_new_signal(each->bus, &signal, client->login1->session_path,
-			    LOGIN1_SESSION, member) >= 0) {
-			(void)bus_client_send(each->bus, signal);
+		if (sd_bus_message_new_signal(each->bus->served.bus, &signal,
+			    client->login1->session_path, LOGIN1_SESSION, member) >= 0) {
+			(void)driver_send(&each->bus->driver, signal);
 		}
 	}
 	return sd_bus_reply_method_return(message, NULL);

@@ -108,7 +108,8 @@ class Gdbus(GuestCase):
             refused("SELinuxSecurityContextUnknown", ask, "GetConnectionSELinuxSecurityContext",
                     "(s)", name)
         self.assertRegex(ask("GetId")[0], "^[0-9a-f]{32}$")
-        self.assertEqual(ask("ReleaseName", "(s)", "org.example.A"), (3,))
+        self.assertEqual(ask("ReleaseName", "(s)", "org.example.A"), (2,))
+        self.assertEqual(ask("ReleaseName", "(s)", NAME), (3,))
 
         self.assertEqual(ask("NameHasOwner", "(s)", "org.example.A"), (False,))
         said = refused("ServiceUnknown", ask, "StartServiceByName", "(su)", "org.example.A", 0)

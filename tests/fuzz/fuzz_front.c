@@ -75,7 +75,7 @@ static int handle_connection(sd_event_source *source, int fd, uint32_t events, v
 	return 0;
 }
 
-static void handle_ended(void *data, struct guest *guest) {
+static void handle_ended(void *data, struct guest *guest, int error) {
 	struct fixture *f = data;
 	guest_destroy(guest);
 	f->guest = NULL;

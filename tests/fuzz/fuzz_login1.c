@@ -37,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	harness_run(&harness);
 	/* The prefix itself must be sound, or nothing behind it is tested. */
 	assert(LIST_EMPTY(&login1->bus->clients) ||
-		LIST_FIRST(&login1->bus->clients)->said_hello == !(data[0] & 1));
+		LIST_FIRST(&login1->bus->clients)->driver.said_hello == !(data[0] & 1));
 	assert(!LIST_EMPTY(&login1->bus->clients));
 
 	if (data[0] & 2) {

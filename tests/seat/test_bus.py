@@ -19,7 +19,7 @@ class Driver(Login1Test):
         self.assertEqual(client.driver("NameHasOwner", "(s)", LOGIN1), (True,))
         self.assertEqual(client.driver("NameHasOwner", "(s)", "org.example.No"), (False,))
         self.assertEqual(client.driver("ListNames")[0],
-                         ["org.freedesktop.DBus", ":0.0", LOGIN1, own])
+                         ["org.freedesktop.DBus", LOGIN1, ":0.0", own])
         self.assertEqual(client.driver("StartServiceByName", "(su)", LOGIN1, 0), (2,))
         self.assertEqual(client.driver("GetConnectionUnixUser", "(s)", own), (os.getuid(),))
         self.assertEqual(client.driver("GetConnectionUnixProcessID", "(s)", own),
