@@ -22,7 +22,7 @@ VERSION := $(RELEASE)$(if $(wildcard .git),$(shell \
 	git describe --always --exclude '*' --dirty 2>/dev/null | sed 's/^/+g/'))
 CC ?= gcc
 CFLAGS ?= -O2 -g
-PKGS := libdrm libsystemd libseat libcjson inih
+PKGS := libdrm libsystemd libseat libcjson
 WARN := -Wall -Wextra -Werror -Wundef -Wvla -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
 	-Wpointer-arith -Wwrite-strings -Wformat=2 -Wimplicit-fallthrough -Wno-unused-parameter
 HARDEN := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fPIE
@@ -49,7 +49,7 @@ $(error Development packages are missing ($(PKGS)). Type: make deps)
 endif
 endif
 PKG_CFLAGS = $(shell pkg-config --cflags $(PKGS))
-LIBS_daemon = $(shell pkg-config --libs libdrm libsystemd libseat libcjson inih) -lpthread
+LIBS_daemon = $(shell pkg-config --libs libdrm libsystemd libseat libcjson) -lpthread
 LIBS_ctl = $(shell pkg-config --libs libsystemd libcjson) -lpthread
 # scanout-host is built where its libraries are: not in the VM, which has no use for it.
 HOST_PKGS := libavformat libavcodec libavutil

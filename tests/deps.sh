@@ -5,7 +5,7 @@
 #        tests/deps.sh list        prints what building for a guest needs, in any suite
 set -eu
 
-build="gcc make pkg-config libc6-dev libdrm-dev libsystemd-dev libseat-dev libcjson-dev libinih-dev scdoc"
+build="gcc make pkg-config libc6-dev libdrm-dev libsystemd-dev libseat-dev libcjson-dev scdoc"
 guest="$build libcairo2-dev"
 # Of scanout-host, which runs beside QEMU.
 host="libavcodec-dev libavformat-dev libavutil-dev libyuv-dev"

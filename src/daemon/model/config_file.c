@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <ini.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,109 +19,92 @@
 #define DEFAULT_WIDTH 1920
 #define DEFAULT_HEIGHT 1080
 
-#define MAX_LINE 65000
-
 struct parser {
 	struct config *config;
 	struct config_error error;
-	FILE *file;
-	bool in_line;  // the last chunk that was read did not end its line
-	int length;    // of the line so far
-	unsigned seen; // of the keys, for config_key_set()
+	char section[16]; // where the line is; "": before any
+	unsigned seen;    // of the keys, for config_key_set()
 };
 
-/* What inih does not say: an unknown section without keys, and text behind a section. */
-static bool check_header(struct parser *parser, const char *text) {
-	size_t length = strcspn(text + 1, "]\r\n");
-	if (text[1 + length] != ']') {
-		return true; // inih refuses it
+static char *strip(char *text) {
+	static const char blank[] = " \t\r\n";
+	size_t length = strlen(text);
+	while (length > 0 && strchr(blank, text[length - 1])) {
+		length--;
 	}
+	text[length] = '\0';
+	return text + strspn(text, blank);
+}
+
+static bool neither(struct parser *parser) {
+	return config_error_set(
+		&parser->error, "this is neither a [Section], a Key=value nor a # comment");
+}
+
+static bool read_section(struct parser *parser, const char *text) {
+	size_t length = strcspn(text + 1, "]");
+	const char *rest = text + 1 + length;
+	if (*rest != ']') {
+		return neither(parser);
+	}
+	rest += 1 + strspn(rest + 1, " \t");
 	if (!config_key_has_section(text + 1, length)) {
 		return config_error_set(&parser->error,
 			"unknown section [%.*s]: it is " CONFIG_KEY_SECTIONS, (int)length,
 			text + 1);
 	}
-	const char *rest = text + length + 2;
-	rest += strspn(rest, " \t\r\n");
 	if (*rest != '\0') {
 		return config_error_set(&parser->error,
-			"'%.*s' stands behind the section; it belongs on a line of its own",
-			(int)strcspn(rest, "\r\n"), rest);
+			"'%s' stands behind the section; it belongs on a line of its own", rest);
 	}
+	snprintf(parser->section, sizeof(parser->section), "%.*s", (int)length, text + 1);
 	return true;
 }
 
-/* inih's reader: counts the lines and looks at what inih would pass over. */
-static char *read_line(char *buffer, int size, void *stream) {
-	struct parser *parser = stream;
-	int n = 0, c = 0;
-	while (n < size - 1 && c != '\n' && (c = getc(parser->file)) != EOF) {
-		buffer[n++] = (char)c;
+static bool read_line(struct parser *parser, char *line, size_t size) {
+	if (memchr(line, '\0', size)) {
+		return config_error_set(&parser->error, "there is a NUL byte in this line");
 	}
-	buffer[n] = '\0';
-	if (n == 0) {
-		return NULL;
+	char *text = strip(line);
+	if (text[0] == '\0' || text[0] == '#' || text[0] == ';') {
+		return true;
 	}
-	bool starts_line = !parser->in_line;
-	parser->in_line = c != '\n';
-	if (starts_line) {
-		parser->error.line++;
-		parser->length = 0;
+	if (text[0] == '[') {
+		return read_section(parser, text);
 	}
-	parser->length += n;
-	if (memchr(buffer, '\0', (size_t)n)) {
-		config_error_set(&parser->error, "there is a NUL byte in this line");
-		return NULL;
+	char *value = strchr(text, '=');
+	if (!value) {
+		return neither(parser);
 	}
-	if (parser->length > MAX_LINE) {
-		config_error_set(
-			&parser->error, "this line is longer than %d characters", MAX_LINE);
-		return NULL;
-	}
-	const char *text = buffer + strspn(buffer, " \t");
-	if (starts_line && *text == '[' && !check_header(parser, text)) {
-		return NULL;
-	}
-	return buffer;
-}
-
-static int set_key(void *user, const char *section, const char *name, const char *value) {
-	struct parser *parser = user;
-	return config_key_set(parser->config, &parser->seen, section, name, value, &parser->error);
+	*value = '\0';
+	return config_key_set(parser->config, &parser->seen, parser->section, strip(text),
+		strip(value + 1), &parser->error);
 }
 
 static int load_file(struct parser *parser, const char *path) {
+	AUTO_FREE char *line = NULL;
+	size_t room = 0;
+	ssize_t size;
 	parser->error.path = path;
 	parser->error.line = 0;
-	parser->in_line = false;
+	parser->section[0] = '\0';
 	parser->seen = 0;
 	AUTO_FCLOSE FILE *file = fopen(path, "re");
-	if (!file) {
-		if (errno == ENOENT) {
-			return 0;
+	if (!file && errno == ENOENT) {
+		return 0;
+	}
+	while (file && (size = getline(&line, &room, file)) >= 0) {
+		parser->error.line++;
+		if (!read_line(parser, line, (size_t)size)) {
+			return -EINVAL;
 		}
-		int r = -errno;
-		config_error_set(&parser->error, "cannot be read: %m");
-		return r;
 	}
-	parser->file = file;
-
-	ini_allow_multiline = false;
-	ini_allow_inline_comments = false;
-	ini_use_stack = false; // long lines: grow the buffer instead of cutting at 200 bytes
-	ini_allow_realloc = true;
-	ini_max_line = MAX_LINE + 200; // ours is noticed first; inih's would cut the line
-	ini_stop_on_first_error = true;
-	int r = ini_parse_stream(read_line, parser, set_key, parser);
-	if (r != 0) {
-		config_error_set(
-			&parser->error, "this is neither a [Section], a Key=value nor a # comment");
+	if (file && feof(file)) {
+		return 0;
 	}
-	if (ferror(file)) {
-		config_error_set(
-			&parser->error, "cannot be read: it is a directory or the disk failed");
-	}
-	return parser->error.text[0] != '\0' ? -EINVAL : 0;
+	int r = -errno;
+	config_error_set(&parser->error, "cannot be read: %m");
+	return r;
 }
 
 static int only_conf(const struct dirent *entry) {
