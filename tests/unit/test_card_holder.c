@@ -1,5 +1,6 @@
 /* The kernel's list of a card's clients, as drm_clients_info() prints it. */
 #include "daemon/kms/card_holder.h"
+
 #include "support.h"
 
 #define LINE(command, pid, master) command " " pid "   0   " master "    y     0          0\n"
@@ -25,9 +26,16 @@ static void the_master_is_named(void **state) {
 	}
 }
 
+static void else_it_says_how_to_find_out(void **state) {
+	char who[256];
+	card_holder_describe("/nonexistent", who, sizeof(who));
+	assert_string_equal(who, "a process that 'fuser -v /nonexistent' shows");
+}
+
 int main(void) {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_master_is_named),
+		cmocka_unit_test(else_it_says_how_to_find_out),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

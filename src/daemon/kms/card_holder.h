@@ -4,10 +4,8 @@
 
 #include <stddef.h>
 
-/*
- * Writes "NAME (pid N)" of the card's DRM master. The kernel tells it in debugfs; where that is
- * not readable, all processes that have the card open are listed instead.
- */
+/* Writes "NAME (pid N)" of the card's DRM master. The kernel tells it in debugfs; where that cannot
+ * be read, writes how to find out. */
 void card_holder_describe(const char *device, char *ret, size_t size);
 
 /*
