@@ -18,7 +18,7 @@ $(B)/failpoints/%.o: src/%.c Makefile
 san_CFLAGS := -O1 -g $(SANITIZE) -D_FORTIFY_SOURCE=0
 unit_o := $(patsubst %.c,$(B)/san/%.o,$(filter-out src/daemon/main.c,$(wildcard src/daemon/*.c src/daemon/*/*.c)) \
 	$(wildcard src/common/*.c) \
-	$(filter-out tests/unit/test_%.c tests/unit/scanoutd_fake.c,$(wildcard tests/unit/*.c)))
+	$(filter-out tests/unit/test_%.c tests/unit/scanoutd_fake.c tests/unit/fault.c,$(wildcard tests/unit/*.c)))
 units := $(patsubst tests/unit/%.c,$(B)/san/%,$(wildcard tests/unit/test_*.c))
 LIBS_unit = $(LIBS_daemon) $(shell pkg-config --libs cmocka expat)
 
@@ -69,6 +69,12 @@ $(B)/san/scanout-host: $(call san_o,src/host/*.c src/common/*.c)
 $(B)/probe-video: tests/host/probe_video.c
 	$(call say,LINK)
 	$(Q)$(CC) -O2 -D_GNU_SOURCE $(WARN) -o $@ $< $(LIBS_host)
+
+# A front whose calls fail as tests/unit/fault.h says.
+$(B)/san/scanout-front-fault: $(B)/san/tests/unit/fault.o $(B)/san/tests/unit/starve.o \
+	$(call san_o,src/front/*.c src/door/*.c src/common/*.c)
+	$(call say,LINK)
+	$(Q)$(CC) $(san_CFLAGS) -o $@ $^ $(LIBS_ctl)
 
 $(B)/san/seat_server: $(B)/san/tests/seat/seat_server.o $(call san_o,src/seat/*.c src/common/*.c)
 	$(call say,LINK)
@@ -181,7 +187,8 @@ named = $(filter %/test_$(1:test_%=%) %/test_$(1:test_%=%).py,$(unit_tests))
 unit_chosen := $(if $(T),$(foreach name,$(T),$(call named,$(name))),$(unit_tests))
 unit_unknown := $(strip $(foreach name,$(T),$(if $(call named,$(name)),,$(name))))
 unit_needs := $(filter $(units),$(unit_chosen)) \
-	$(if $(filter $(units),$(unit_chosen)),$(B)/san/scanoutd-fake $(B)/san/scanout-front) \
+	$(if $(filter $(units),$(unit_chosen)),$(B)/san/scanoutd-fake $(B)/san/scanout-front \
+		$(B)/san/scanout-front-fault) \
 	$(if $(filter tests/ctl/%,$(unit_chosen)),$(B)/san/scanoutctl $(B)/san/scanoutd-fake $(B)/san/scanout-front) \
 	$(if $(filter tests/seat/% tests/ctl/%,$(unit_chosen)),$(seat_tests)) \
 	$(if $(filter tests/host/%,$(unit_chosen)),$(B)/san/scanout-host $(B)/probe-video)

@@ -5,6 +5,7 @@
 set -u
 export SCANOUTD_FAKE_BIN="${SCANOUTD_FAKE_BIN:-build/san/scanoutd-fake}"
 export SCANOUT_FRONT="${SCANOUT_FRONT:-build/san/scanout-front}"
+export SCANOUT_FRONT_FAULT="${SCANOUT_FRONT_FAULT:-build/san/scanout-front-fault}"
 export ASAN_OPTIONS="${ASAN_OPTIONS:-detect_leaks=1:abort_on_error=0:handle_abort=1}"
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-print_stacktrace=1}"
 

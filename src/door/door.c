@@ -159,8 +159,9 @@ static int instance_pass(struct instance *instance, int client, int pidfd) {
 	int r = socket_pass(sd_event_source_get_io_fd(instance->source), fds, 2);
 	if (r >= 0) {
 		instance->n_sent++;
-	} else if (r == -EPIPE) {
+	} else if (r == -EPIPE || r == -ECONNRESET) { // the latter with connections not taken
 		instance_destroy(instance);
+		return -EPIPE;
 	}
 	return r == -EAGAIN ? -EUSERS : r; // it has enough to do
 }

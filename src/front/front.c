@@ -56,8 +56,7 @@ static void handle_received(void *data, int client, int pidfd) {
 	}
 	int r = guest_create(&guest, &options, client, pidfd);
 	if (r == -ENOMEM) {
-		/* sd-bus leaves pointers behind that dangle (systemd 252). */
-		(void)sd_event_exit(front->event, EXIT_FAILURE);
+		_exit(EXIT_FAILURE);
 	} else if (r < 0) {
 		/* One that is gone has nobody to miss it. */
 		if (r != -ECONNRESET && r != -EPIPE) {

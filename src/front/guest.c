@@ -101,12 +101,12 @@ int guest_create(
 	};
 	TAILQ_INIT(&guest->link.calls);
 	int r = guest_start(guest, options->server, connection);
-	if (r < 0) {
+	if (r >= 0) {
+		*ret = guest;
+	} else if (r != -ENOMEM) {
 		guest_destroy(guest);
-		return r;
 	}
-	*ret = guest;
-	return 0;
+	return r < 0 ? r : 0;
 }
 
 void guest_destroy(struct guest *guest) {

@@ -26,7 +26,10 @@ struct guest_options {
 	void *data;
 };
 
-/* Takes over the connection and the pidfd, always. */
+/*
+ * Takes over the connection and the pidfd, always. After -ENOMEM the process has to end, with all
+ * that is left: sd-bus cannot free what it has half made (systemd 252).
+ */
 int guest_create(
 	struct guest **ret, const struct guest_options *options, int connection, int pidfd);
 void guest_destroy(struct guest *guest);

@@ -20,6 +20,8 @@ struct bus_rig {
 	sd_bus *client;
 };
 
+/* A child that does not outlive the test. Returns 0 in the child. */
+pid_t bus_rig_fork(void);
 /* Directory and addresses; nothing runs yet. */
 struct bus_rig *bus_rig_new(void);
 /* Starts dbus-daemon. `may_own`: whether its policy lets anybody take a name. */
@@ -32,6 +34,8 @@ pid_t bus_rig_find_front(struct bus_rig *rig);
 pid_t bus_rig_spawn(struct bus_rig *rig, const char *cards, const char *argument);
 /* The same as rig->daemon, waiting until it is ready. */
 void bus_rig_start_daemon(struct bus_rig *rig, const char *cards);
+/* Starts the front on a new socket, with the page of a struct fault if there is one. */
+void bus_rig_start_front(struct bus_rig *rig);
 /* Waits for a line in what the daemon notifies, such as "READY=1". */
 void bus_rig_wait_notified(struct bus_rig *rig, const char *line);
 /* Ends the daemon and starts one with another clock, and four outputs. */

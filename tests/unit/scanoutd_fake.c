@@ -55,7 +55,7 @@ int main(int argc, char *argv[]) {
 		clock_hurry();
 	}
 	if (hunger) {
-		starve_obey(atoi(hunger));
+		starve_obey(starve_share(atoi(hunger)));
 		close(atoi(hunger));
 	}
 	int status = scanoutd_run(argc, argv, &fake_card_ops);

@@ -18,6 +18,6 @@ void starve_resume(void);
 /* For another process: what is written through the pointer is starve()'s `n` there. */
 volatile unsigned *starve_share(int fd);
 /* In that process, for the thread that calls it. */
-void starve_obey(int fd);
+void starve_obey(volatile unsigned *n);
 
 #endif
