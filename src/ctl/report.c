@@ -67,7 +67,12 @@ struct failure report_classify(const sd_bus_error *error) {
 	return failure;
 }
 
-static void print_failure(struct ctl *ctl, const char *name, const char *message) {
+static void print_failure(struct ctl *ctl, const char *name, const char *format, va_list args) {
+	AUTO_FREE char *text = NULL;
+	if (vasprintf(&text, format, args) < 0) {
+		text = NULL;
+	}
+	const char *message = text ? text : "";
 	fflush(stdout);
 	if (!ctl->json) {
 		fprintf(stderr, "scanoutctl: %s%s%s\n", name ? name : "", name ? ": " : "",
@@ -77,31 +82,23 @@ static void print_failure(struct ctl *ctl, const char *name, const char *message
 	AUTO_JSON cJSON *object = cJSON_CreateObject();
 	cJSON_AddStringToObject(object, "error", name ? name : "Usage");
 	cJSON_AddStringToObject(object, "message", message);
-	AUTO_JSON_TEXT char *text = cJSON_PrintUnformatted(object);
-	fprintf(stderr, "%s\n", text ? text : "{\"error\":\"NoMemory\",\"message\":\"\"}");
+	AUTO_JSON_TEXT char *line = cJSON_PrintUnformatted(object);
+	fprintf(stderr, "%s\n", line ? line : "{\"error\":\"NoMemory\",\"message\":\"\"}");
 }
 
 int report(struct ctl *ctl, int code, const char *name, const char *format, ...) {
-	AUTO_FREE char *message = NULL;
 	va_list args;
 	va_start(args, format);
-	if (vasprintf(&message, format, args) < 0) {
-		message = NULL;
-	}
+	print_failure(ctl, name, format, args);
 	va_end(args);
-	print_failure(ctl, name, message ? message : "");
 	return code;
 }
 
 int report_usage(struct ctl *ctl, const char *format, ...) {
-	AUTO_FREE char *message = NULL;
 	va_list args;
 	va_start(args, format);
-	if (vasprintf(&message, format, args) < 0) {
-		message = NULL;
-	}
+	print_failure(ctl, NULL, format, args);
 	va_end(args);
-	print_failure(ctl, NULL, message ? message : "");
 	if (ctl->json) {
 		return CTL_USAGE;
 	}

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -236,6 +237,14 @@ int door_serve(struct door *door, int fd) {
 		door->event, &door->listeners[door->n_listeners], fd, handle_connection, door);
 	door->n_listeners += r >= 0;
 	return r;
+}
+
+int door_serve_passed(struct door *door) {
+	int n = sd_listen_fds(1), r = 0;
+	for (int i = 0; i < n && r >= 0; i++) {
+		r = door_serve(door, SD_LISTEN_FDS_START + i);
+	}
+	return r < 0 ? r : n;
 }
 
 void door_close(struct door *door) {

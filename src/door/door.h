@@ -58,6 +58,8 @@ int door_new_event(sd_event **ret);
 int door_open(struct door *door, sd_event *event, const struct door_options *options);
 /* Serves a listening socket. Takes fd over on success. */
 int door_serve(struct door *door, int fd);
+/* Serves those that systemd passes. Returns how many that are, or a negative errno. */
+int door_serve_passed(struct door *door);
 /* Ends the instances, too. */
 void door_close(struct door *door);
 

@@ -108,18 +108,14 @@ static int listen_at(const char *path) {
 }
 
 static int serve_sockets(struct door *door, const char *path) {
-	int n = sd_listen_fds(1);
-	int r = 0;
-	for (int i = 0; i < n && r >= 0; i++) {
-		r = door_serve(door, SD_LISTEN_FDS_START + i);
+	int r = door_serve_passed(door);
+	if (r == 0 && !path) {
+		say("No socket was passed; start scanoutd.socket instead, or name a --socket");
+		return -ENOTCONN;
 	}
 	if (r >= 0 && path) {
 		r = listen_at(path);
 		r = r < 0 ? r : door_serve(door, r);
-	}
-	if (r >= 0 && n <= 0 && !path) {
-		say("No socket was passed; start scanoutd.socket instead, or name a --socket");
-		return n < 0 ? n : -ENOTCONN;
 	}
 	return r;
 }

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "common/say.h"
@@ -99,29 +98,19 @@ static void become_instance(void *data, const struct container *container, int f
 	execv("/proc/self/exe", (char *const *)argv);
 }
 
-static int serve_sockets(struct door *door) {
-	int n = sd_listen_fds(1);
-	if (n <= 0) {
-		say("No socket was passed; start scanout-seat-any@CARD.socket instead");
-		return n < 0 ? n : -ENOTCONN;
-	}
-	int r = 0;
-	for (int i = 0; i < n && r >= 0; i++) {
-		r = door_serve(door, SD_LISTEN_FDS_START + i);
-	}
-	return r;
-}
-
 static int run_door(sd_event *event, struct service_options *options) {
 	struct door_options door_options = {
 		.become = become_instance, .data = options, .idle_usec = options->idle_usec};
 	struct door door;
 	int r = door_open(&door, event, &door_options);
 	if (r >= 0) {
-		r = serve_sockets(&door);
+		r = door_serve_passed(&door);
 	}
-	if (r >= 0) {
+	if (r > 0) {
 		r = sd_event_loop(event);
+	} else if (r == 0) {
+		say("No socket was passed; start scanout-seat-any@CARD.socket instead");
+		r = -ENOTCONN;
 	}
 	door_close(&door);
 	return r;
