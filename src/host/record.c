@@ -102,6 +102,9 @@ static int catch_signals(struct record *record) {
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
+	/* What a shell's script starts by '&' ignores these two. */
+	(void)signal(SIGINT, SIG_DFL);
+	(void)signal(SIGQUIT, SIG_DFL);
 	int r = -pthread_sigmask(SIG_BLOCK, &set, NULL);
 	if (r >= 0) {
 		r = sd_event_add_signal(record->event, NULL, SIGINT, handle_signal, record);

@@ -270,9 +270,15 @@ class Record(Case):
         self.check(process.wait(), "", err, 1, "OutputFailed: '-' cannot be written: The reader has")
 
     def test_stalled_reader(self):
-        """A reader that does not read holds up nobody but itself; SIGQUIT ends it all."""
+        """A reader that does not read holds up nobody but itself; SIGQUIT ends it all, also where
+        a script has started it in the background."""
         qemu = self.qemu()
-        process = self.start("record", "0", "-o", "-", "--format", "h264", "--fps", "240")
+
+        def ignore():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGQUIT, signal.SIG_IGN)
+        process = self.start("record", "0", "-o", "-", "--format", "h264", "--fps", "240",
+                             preexec_fn=ignore)
         listener = qemu.wait_listener()
         big = os.urandom(4 * 640 * 480)
         for _ in range(5):

@@ -7,6 +7,7 @@ import ctypes
 import os
 import pathlib
 import queue
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -84,8 +85,14 @@ class RunTest(unittest.TestCase):
         self.folder = tempfile.TemporaryDirectory(prefix="run-")
         self.addCleanup(self.folder.cleanup)
         self.home = pathlib.Path(self.folder.name)
+        # The users of some tests have to be able to read them, also where the tree is root's own.
+        libraries = tempfile.TemporaryDirectory(prefix="libraries-")
+        self.addCleanup(libraries.cleanup)
+        os.chmod(libraries.name, 0o755)
+        preload, self.fake_lease = (shutil.copy(path, libraries.name)
+                                    for path in (PRELOAD, FAKE_LEASE))
         self.env = {"PATH": os.environ["PATH"], "HOME": str(self.home),
-                    "SCANOUT_PRELOAD": PRELOAD, "XDG_RUNTIME_DIR": str(self.home),
+                    "SCANOUT_PRELOAD": preload, "XDG_RUNTIME_DIR": str(self.home),
                     "ASAN_OPTIONS": "verify_asan_link_order=0"}
         if self.peer:
             self.address = str(self.home / "guest")

@@ -6,7 +6,7 @@ import struct
 import subprocess
 import unittest
 
-from runner import FAKE_LEASE, ROOT, RunTest
+from runner import ROOT, RunTest
 
 # Two that root has everywhere.
 CHOWN, KILL = 0, 5
@@ -105,7 +105,7 @@ class Needs(RunTest):
         prefix = self.as_nobody("setpriv", "--reuid", "65534", "--clear-groups")
         said = (f"scanout-run: '{kwin}' has file capabilities, so its size cannot be set: "
                 f"set the size of head 3 on the host, or type 'setcap -r {kwin}' in the image\n")
-        self.env["LD_PRELOAD"] = FAKE_LEASE
+        self.env["LD_PRELOAD"] = self.fake_lease
         for env, told in (({}, said), ({"FAKE_LEASE_PREFERS": "640x480"}, "")):
             status, _out, err = self.run_it("--", kwin, prefix=prefix, **env)
             self.assertEqual((status, err), (0, told))

@@ -4,7 +4,7 @@ in its own way."""
 import re
 import unittest
 
-from runner import FAKE_LEASE, RunTest
+from runner import RunTest
 
 NAMES = ("SCANOUT_SIZE", "LD_PRELOAD")
 
@@ -19,7 +19,7 @@ class SizeTest(RunTest):
         return str(program)
 
     def size(self, name, *args, size="1280x720", script=""):
-        self.env["LD_PRELOAD"] = FAKE_LEASE
+        self.env["LD_PRELOAD"] = self.fake_lease
         return self.run_it("--size", size, "--", self.program(name, script), *args)
 
     def check_modeline(self, text, width, height):
@@ -115,7 +115,7 @@ class Size(SizeTest):
 
     def test_program_in_a_script(self):
         self.fake()
-        self.env["LD_PRELOAD"] = FAKE_LEASE
+        self.env["LD_PRELOAD"] = self.fake_lease
         status, _out, err = self.run_it("--size=1280x720", "--", "sh", "-c", "exit 5; sway")
         self.assertEqual(status, 5)
         self.assertEqual(err, "scanout-run: The size of sway cannot be set within a script; put it "
@@ -127,7 +127,7 @@ class Unsized(SizeTest):
 
     def setUp(self):
         super().setUp()
-        self.env["LD_PRELOAD"] = FAKE_LEASE
+        self.env["LD_PRELOAD"] = self.fake_lease
 
     def shown(self, *args, name="cage", **env):
         """What the program finds: the size, and whether the library is there, and how often."""

@@ -9,7 +9,7 @@ import tempfile
 import unittest
 
 import test_seatd
-from runner import FAKE_LEASE, PROGRAMS, RunTest
+from runner import PROGRAMS, RunTest
 
 UID = 4711
 AS_USER = ("setpriv", "--reuid", str(UID), "--regid", str(UID), "--clear-groups")
@@ -116,7 +116,7 @@ class User(RunTest):
         path = pathlib.Path(self.wrapper("gosu"))
         path.write_text("#!/bin/sh\necho $*\n")
         _status, out, err = self.run_it("--size=800x600", "--", str(path), "sway", "sway", "-d",
-                                       LD_PRELOAD=FAKE_LEASE)
+                                       LD_PRELOAD=self.fake_lease)
         self.assertRegex(out, "^sway sway -c /.*/sway.conf -d\n$", err)
 
     def test_root(self):

@@ -3,7 +3,7 @@
 import os
 import unittest
 
-from runner import FAKE_LEASE, RunTest
+from runner import RunTest
 
 # A VT is there to be taken, so the server gets a seat of its own.
 SEAT = ["-seat", "scanout3"] if os.path.exists("/dev/tty0") else []
@@ -27,7 +27,7 @@ class Xorg(RunTest):
     def words(self, name, *args, options=()):
         self.fake()
         _status, out, err = self.run_it(*options, "--", self.tell(name), *args,
-                                        LD_PRELOAD=FAKE_LEASE)
+                                        LD_PRELOAD=self.fake_lease)
         self.assertTrue(out, err)
         return out.split()
 
