@@ -6,7 +6,7 @@ import struct
 import subprocess
 import unittest
 
-from runner import ROOT, RunTest
+from runner import PRELOAD, ROOT, RunTest
 
 # Two that root has everywhere.
 CHOWN, KILL = 0, 5
@@ -147,7 +147,7 @@ class Needs(RunTest):
                                      ("mutter", "mkdir -m 755 /tmp/.X11-unix", "755 1777"),
                                      ("sway", "true", "")):
             program = self.program(name, "stat -c %a /tmp/.X11-unix /tmp/.ICE-unix")
-            _status, out, err = self.run_it("--", program, prefix=(
+            _status, out, err = self.run_it("--", program, SCANOUT_PRELOAD=PRELOAD, prefix=(
                 "unshare", "--mount", "sh", "-c", NEW_TMP.replace("TREE", str(ROOT)),
                 "sh", before))
             self.assertEqual(" ".join(out.split()), folder, err)
