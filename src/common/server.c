@@ -14,13 +14,18 @@ static int read_messages(struct served *served) {
 	for (unsigned i = 0; i < served->server->burst && r > 0; i++) {
 		r = sd_bus_process(served->bus, NULL);
 	}
-	return r < 0 ? r : sd_bus_is_open(served->bus) > 0 ? r : -ENOTCONN;
+	return r;
 }
 
 /* 1 if there may be more to do at once, 0 if not, a negative errno if it has to go. */
 static int process(struct served *served) {
 	uint64_t unread;
 	int r = served->awake ? read_messages(served) : 0;
+	if (r >= 0 && sd_bus_is_open(served->bus) <= 0) {
+		/* A client that has shut down its side for reading shows only when it is sent
+		 * something: no event comes of that. */
+		r = -ENOTCONN;
+	}
 	if (r < 0) {
 		return r;
 	}
