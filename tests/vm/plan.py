@@ -16,8 +16,7 @@ SHARED: dict = {}
 # What `both` suites are: all tests on one, and on the older one what depends most on the kernel
 # and on the programs.
 BOTH = {"trixie": None,
-        "bookworm": ["desktops", "containers", "cdi", "engines", "restart", "takeover", "linger",
-                     "wedge", "hotplug", "leases"]}
+        "bookworm": ["desktops", "containers", "restart", "takeover", "linger", "wedge", "leases"]}
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from container import Container
-from machine import wait_until
 from picture import share
 from scanouts import rows, start_daemon, wait_blank, wait_state
 
@@ -196,29 +195,3 @@ def test_bad_seat(vm):
     assert f"{SEAT} cannot be written to (Directory not empty)" in told, told
     vm.run(re.search(r"Type: (rm -r [^;]*; systemctl restart scanout-cdi)", told)[1])
     assert '"card0-Virtual-3"' in vm.run("cat /run/cdi/scanoutd.json").out
-
-
-def test_boot(vm):
-    """The VM is rebooted: a container with --restart=always, of docker by a seat's mounts and of podman by
-    CDI, has its scanout and its colour again."""
-    always = "-d --restart=always --network none -v /usr:/usr:ro -v /etc:/etc:ro"
-    desks = {"card0-Virtual-3": ("c04040", f"docker run {always} --name boot3 --user 1000:1000 "
-                                 f"{block('docker', 2)}", block("docker", 1), "docker run"),
-             "card0-Virtual-4": ("c04040", f"podman run {always} --name boot4",
-                                 block("podman, by CDI", 2), "podman run")}
-    vm.run("cat > /etc/sway/config", input=b"output * bg #c04040 solid_color\n")
-    vm.run("systemctl unmask podman-restart; "
-           "systemctl enable podman-restart docker scanoutd scanout-cdi; "
-           f"cd {ROOT} && tar c . | podman import - image")
-    for colour, command, page, program in desks.values():
-        vm.run(prepared(page.replace("--rm ", ""), program, command.removeprefix(program)))
-
-    def check():
-        for scanout, (colour, *_) in desks.items():
-            row = wait_state(vm, scanout, "leased", 60)
-            wait_until(lambda: share(vm.capture(row["index"]), colour) > 0.9, 90,
-                       f"#{colour} is on head {row['index']}")
-    check()
-    vm.reboot()
-    check()
-    vm.run("docker rm -f boot3; podman rm -f boot4")
