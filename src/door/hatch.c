@@ -18,7 +18,7 @@ void hatch_tell_idle(struct hatch *hatch) {
 	if (hatch->source) {
 		ssize_t sent = send(sd_event_source_get_io_fd(hatch->source), &hatch->n_received,
 			sizeof(hatch->n_received), MSG_DONTWAIT | MSG_NOSIGNAL);
-		set_untold(hatch, sent < 0 && errno == EAGAIN);
+		set_untold(hatch, sent < 0);
 	}
 }
 

@@ -9,7 +9,7 @@
 struct hatch {
 	sd_event_source *source; // owns the socket to the door; NULL: no more connections come
 	uint32_t n_received;
-	bool is_untold; // set when the door has no room for the word that there is no client
+	bool is_untold; // set when it could not be told that there is no client; cleared by one
 	/* Takes over a connection, and a pidfd of the process that made it. */
 	void (*received)(void *data, int client, int pidfd);
 	/* No more will come: the instance ends when those that are here are gone. */
