@@ -21,6 +21,10 @@ LISTENER_PATH = "/org/qemu/Display1/Listener"
 FORMAT = 0x20020888  # pixman's x8r8g8b8
 FOREVER = 2**31 - 1
 
+# gi makes a class when it is first used: two threads that are the first make two of one.
+GLib.Variant.new_from_bytes(GLib.VariantType("ay"), GLib.Bytes.new(b""), True)
+GLib.Variant("(s)", (Gio.Socket.__name__ + Gio.UnixFDList.__name__ + Gio.DBusConnection.__name__,))
+
 threading.Thread(target=GLib.MainLoop().run, daemon=True).start()
 
 
