@@ -171,7 +171,8 @@ endif
 N ?= 9
 demo:
 	@tests/deps.sh demo '$(SUITE)'
-	@tests/vm/image.py --suite '$(SUITE)' --set desktops & \
+	@# What the machine is made of is fetched meanwhile; demo.py waits for it, and tells what fails.
+	@tests/vm/image.py --suite '$(SUITE)' --set demo >/dev/null & tests/vm/qemu.py >/dev/null & \
 		$(MAKE) --no-print-directory stage; status=$$?; wait; exit $$status
 	@tests/vm/demo.py --suite $(SUITE) --stage $(STAGE) --count $(N) --out $(B)/$(SUITE)/demo
 

@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """QEMU of the bed's own, the same on every machine: Debian's, from a tree in the cache."""
 
 import os
@@ -44,3 +45,7 @@ def qemu() -> Qemu:
 
     key = root.key(SUITE, *PACKAGES)
     return Qemu(cache.made("qemu", SUITE, key, make) / "root")
+
+
+if __name__ == "__main__":
+    print(qemu().directory)
