@@ -171,9 +171,9 @@ endif
 N ?= 9
 demo:
 	@tests/deps.sh demo '$(SUITE)'
-	@# What the machine is made of is fetched meanwhile; demo.py waits for it, and tells what fails.
-	@tests/vm/image.py --suite '$(SUITE)' --set demo >/dev/null & tests/vm/qemu.py >/dev/null & \
-		$(MAKE) --no-print-directory stage; status=$$?; wait; exit $$status
+	@# The guest takes longest, so all else is done beside it. demo.py tells what of it fails.
+	@tests/vm/image.py --suite '$(SUITE)' --set demo & nice tests/vm/qemu.py & \
+		nice $(MAKE) --no-print-directory stage; status=$$?; wait; exit $$status
 	@tests/vm/demo.py --suite $(SUITE) --stage $(STAGE) --count $(N) --out $(B)/$(SUITE)/demo
 
 check:
