@@ -13,12 +13,15 @@ enum {
 	OPTION_OWN = 0x200
 };
 
-/* For the option tables of commands that have their own options. */
-#define OPTIONS_COMMON                                                                          \
-	{"json", no_argument, NULL, 'j'}, {"address", required_argument, NULL, OPTION_ADDRESS}, \
-		{"vm", required_argument, NULL, OPTION_VM}, {                                   \
-		"help", no_argument, NULL, 'h'                                                  \
-	}
+/* For the option tables of commands that have their own options. How it is laid out depends on the
+ * version of clang-format. */
+/* clang-format off */
+#define OPTIONS_COMMON \
+	{"json", no_argument, NULL, 'j'}, \
+	{"address", required_argument, NULL, OPTION_ADDRESS}, \
+	{"vm", required_argument, NULL, OPTION_VM}, \
+	{"help", no_argument, NULL, 'h'}
+/* clang-format on */
 
 /* Handles a result of getopt_long() that the caller does not know: a common option or an error. */
 int options_common(struct host *host, int option, char *argv[]);

@@ -53,16 +53,20 @@ __attribute__((constructor)) static void choose_renderer(void) {
 }
 
 /* The mode is an argument only with flags that create a file. */
-#define READ_MODE(flags)                                                     \
-	({                                                                   \
-		mode_t mode_ = 0;                                            \
-		if (((flags)&O_CREAT) || ((flags)&O_TMPFILE) == O_TMPFILE) { \
-			va_list args_;                                       \
-			va_start(args_, flags);                              \
-			mode_ = va_arg(args_, mode_t);                       \
-			va_end(args_);                                       \
-		}                                                            \
-		mode_;                                                       \
+static bool has_mode(int flags) {
+	return (flags & O_CREAT) || (flags & O_TMPFILE) == O_TMPFILE;
+}
+
+#define READ_MODE(flags)                               \
+	({                                             \
+		mode_t mode_ = 0;                      \
+		if (has_mode(flags)) {                 \
+			va_list args_;                 \
+			va_start(args_, flags);        \
+			mode_ = va_arg(args_, mode_t); \
+			va_end(args_);                 \
+		}                                      \
+		mode_;                                 \
 	})
 
 int __open_2(const char *path, int flags);

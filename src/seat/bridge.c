@@ -291,8 +291,11 @@ int bridge_create(struct bridge **ret, struct bus_client *client, const char *ad
 		return fd;
 	}
 	struct bridge *bridge = calloc(1, sizeof(*bridge));
-	int r = bridge ? sd_bus_new(&bridge->bus) : -ENOMEM;
-	if (r < 0 || (r = sd_bus_set_fd(bridge->bus, fd, fd)) < 0) {
+	int r = -ENOMEM;
+	if (bridge) {
+		r = sd_bus_new(&bridge->bus);
+	}
+	if (!bridge || r < 0 || (r = sd_bus_set_fd(bridge->bus, fd, fd)) < 0) {
 		close(fd);
 		bridge_destroy(bridge);
 		return r;

@@ -68,9 +68,13 @@ static int client_start(struct bus_client *client, int fd) {
 }
 
 int bus_adopt(struct bus *bus, int fd) {
-	struct bus_client *client = calloc(1, sizeof(*client));
-	int r = client && bus->n_clients < MAX_CLIENTS ? sd_bus_new(&client->served.bus) : -ENOBUFS;
-	if (r < 0) {
+	struct bus_client *client =
+		bus->n_clients < MAX_CLIENTS ? calloc(1, sizeof(*client)) : NULL;
+	int r = -ENOBUFS;
+	if (client) {
+		r = sd_bus_new(&client->served.bus);
+	}
+	if (!client || r < 0) {
 		free(client);
 		close(fd);
 		return r;
