@@ -46,7 +46,7 @@ $(B)/san/scanoutd-fake: $(B)/san/tests/unit/scanoutd_fake.o $(unit_o)
 san_o = $(patsubst %.c,$(B)/san/%.o,$(wildcard $(1)))
 $(B)/san/scanoutctl: $(call san_o,src/ctl/*.c $(ctl_shared_c) src/common/*.c)
 	$(call say,LINK)
-	$(Q)$(CC) $(san_CFLAGS) -o $@ $^ $(LIBS_ctl)
+	$(Q)$(CC) $(san_CFLAGS) -o $@ $^ $(LIBS_ctl) $(LIBS_drm)
 
 # What the tests of the seat start: with the sanitizers, but for what is preloaded into others.
 $(B)/san/scanout-run: $(call san_o,src/run/*.c src/seat/*.c src/lib/*.c $(run_common_c))

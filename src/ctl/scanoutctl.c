@@ -19,6 +19,9 @@ static const struct command commands[] = {
 	{"monitor", "[--json]", "Prints events as they happen.", run_monitor},
 	{"cdi", "[--json] [--output FILE|-] [--seats DIRECTORY] [--start] [--wait TIME]",
 		"Describes the scanouts to container engines, for 'podman run --device'.", run_cdi},
+	{"resource", "[--json] ID|LABEL|INDEX",
+		"Tells which memory of the host a scanout shows, by virtio-gpu's resource id.",
+		run_resource},
 	{"doctor", "[--json]", "Checks the chain from the card to a lease; says what to type.",
 		run_doctor},
 };
@@ -90,8 +93,8 @@ static int run(struct ctl *ctl, int argc, char *argv[]) {
 	}
 	if (optind == argc) {
 		return report_usage(ctl,
-			"Name a command: list, status, release, request, monitor, cdi or "
-			"doctor.");
+			"Name a command: list, status, release, request, monitor, cdi, "
+			"resource or doctor.");
 	}
 	const struct command *command = find_command(argv[optind]);
 	if (!command) {
