@@ -13,7 +13,7 @@ class Commands(Case):
 
     def test_usage_errors(self):
         for args in ((), ("frob",), ("list", "x"), ("list", "--frob"), ("list", "-x"),
-                     ("status",), ("status", "a", "b"), ("release",), ("request",),
+                     ("status",), ("status", "a", "b"), ("release",), ("resource",), ("request",),
                      ("request", "--"), ("request", "--timeout", "soon", "--", "true"),
                      ("request", "--timeout", "-1", "--", "true"), ("request", "--timeout"),
                      ("request", "--size", "1x", "--", "true"), ("--address",),
@@ -46,8 +46,8 @@ class Commands(Case):
 class Unhappy(Case):
     def test_no_bus(self):
         env = {**os.environ, "DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nonexistent/bus"}
-        for args in (("list",), ("status", "x"), ("release", "x"), ("request", "true"),
-                     ("monitor",)):
+        for args in (("list",), ("status", "x"), ("release", "x"), ("resource", "x"),
+                     ("request", "true"), ("monitor",)):
             result = subprocess.run([SCANOUTCTL, *args], env=env, capture_output=True, text=True)
             self.check(result, 3, "BusUnreachable")
         result = subprocess.run([SCANOUTCTL, "doctor"], env=env, capture_output=True, text=True)
