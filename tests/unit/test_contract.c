@@ -80,8 +80,7 @@ static void describe(struct description *d, const char *text, size_t size) {
 	XML_SetUserData(parser, d);
 	XML_SetStartElementHandler(parser, handle_start);
 	if (XML_Parse(parser, text, (int)size, true) != XML_STATUS_OK) {
-		fail_msg("line %lu: %s", XML_GetCurrentLineNumber(parser),
-			XML_ErrorString(XML_GetErrorCode(parser)));
+		fail_msg("%s in: %s", XML_ErrorString(XML_GetErrorCode(parser)), text);
 	}
 	XML_ParserFree(parser);
 }
