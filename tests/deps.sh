@@ -12,7 +12,7 @@ host="libavcodec-dev libavformat-dev libavutil-dev libyuv-dev"
 vm="mmdebstrap zstd e2fsprogs openssh-client dbus python3 python3-pil python3-dbus \
 	fonts-dejavu-core debian-archive-keyring systemd util-linux"
 # What gcc's sanitizers need comes with gcc.
-check="libcmocka-dev dbus clang-format cppcheck libexpat1-dev python3-gi python3-dbus-next \
+check="git libcmocka-dev dbus clang-format cppcheck libexpat1-dev python3-gi python3-dbus-next \
 	libglib2.0-bin qdbus-qt5 libclang-rt-dev clang"
 
 case "${1:-build}" in
