@@ -15,6 +15,7 @@ struct job {
 	int fd;
 	const char *name;
 	struct screen *screen;
+	bool wants_copies;
 	int result;
 };
 
@@ -96,13 +97,17 @@ void capture_stop(struct capture *capture) {
 }
 
 static void run_add(struct capture *capture, struct job *job) {
-	job->result =
-		listener_create(&job->listener, capture->event, job->fd, job->name, job->screen);
+	job->result = listener_create(
+		&job->listener, capture->event, job->fd, job->name, job->screen, job->wants_copies);
 }
 
 int capture_add(struct capture *capture, struct listener **ret, int fd, const char *name,
-	struct screen *screen) {
-	struct job job = {.run = run_add, .fd = fd, .name = name, .screen = screen};
+	struct screen *screen, bool wants_copies) {
+	struct job job = {.run = run_add,
+		.fd = fd,
+		.name = name,
+		.screen = screen,
+		.wants_copies = wants_copies};
 	ask(capture, &job);
 	if (job.result < 0) {
 		return job.result;

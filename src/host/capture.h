@@ -12,7 +12,7 @@ void capture_stop(struct capture *capture);
 
 /* As listener_create() and listener_destroy(), in that thread; for one caller at a time. */
 int capture_add(struct capture *capture, struct listener **ret, int fd, const char *name,
-	struct screen *screen);
+	struct screen *screen, bool wants_copies);
 void capture_remove(struct capture *capture, struct listener *listener);
 
 #endif

@@ -7,6 +7,7 @@
 int run_list(struct host *host, int argc, char *argv[]);
 int run_shot(struct host *host, int argc, char *argv[]);
 int run_record(struct host *host, int argc, char *argv[]);
+int run_measure(struct host *host, int argc, char *argv[]);
 int run_qemu_args(struct host *host, int argc, char *argv[]);
 int run_doctor(struct host *host, int argc, char *argv[]);
 

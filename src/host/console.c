@@ -1,6 +1,7 @@
 #include "host/console.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -115,9 +116,21 @@ void console_list_clear(struct console_list *list) {
 	}
 }
 
-bool console_list_has_one_device(const struct console_list *list) {
+static bool has_one_device(const struct console_list *list) {
 	const struct console *first = TAILQ_FIRST(list), *last = TAILQ_LAST(list, console_list);
 	return !first || strcmp(first->device, last->device) == 0;
+}
+
+int console_name(const struct console_list *list, const struct console *console, char **ret) {
+	bool is_short = has_one_device(list);
+	const char *slash = strrchr(console->device, '/');
+	const char *device = slash ? slash + 1 : console->device;
+	if (asprintf(ret, "%s%s%u", is_short ? "" : device, is_short ? "" : "/", console->head) <
+		0) {
+		*ret = NULL;
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 /* Whether `name`, of this length, is the device's address or its last part. */
@@ -150,4 +163,18 @@ int console_find(const struct console_list *list, const char *name, struct conso
 	}
 	*ret = found;
 	return 0;
+}
+
+const char *console_explain(int r, const char *vm, const char *name, char **ret_text) {
+	int n = r == -ENOTUNIQ
+			? asprintf(ret_text,
+				  "Several GPUs of '%s' have a head %s. Name the device as well, see "
+				  "'scanout-host list'",
+				  vm, name)
+			: asprintf(ret_text, "'%s' has no scanout '%s'. Type: scanout-host list",
+				  vm, name);
+	if (n < 0) {
+		*ret_text = NULL;
+	}
+	return r == -ENOTUNIQ ? "AmbiguousScanout" : "NoSuchScanout";
 }

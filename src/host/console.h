@@ -24,12 +24,15 @@ void console_insert(struct console_list *list, struct console *console);
 void console_remove(struct console_list *list, struct console *console);
 void console_list_clear(struct console_list *list);
 
-/* Of one GPU alone the device need not be named. */
-bool console_list_has_one_device(const struct console_list *list);
+/* HEAD, or DEVICE/HEAD where there are several GPUs; to be freed. */
+int console_name(const struct console_list *list, const struct console *console, char **ret);
 /*
  * Finds a scanout by HEAD or DEVICE/HEAD; for DEVICE its last part, "02.0", is enough. -ENXIO:
  * there is none; -ENOTUNIQ: several GPUs have this head; -EINVAL: no name of a scanout.
  */
 int console_find(const struct console_list *list, const char *name, struct console **ret);
+/* What to tell when console_find() fails: returns the error's name; ret_text is to be freed, and
+ * NULL without memory. */
+const char *console_explain(int r, const char *vm, const char *name, char **ret_text);
 
 #endif

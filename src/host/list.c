@@ -12,25 +12,13 @@
 #include "host/options.h"
 #include "host/report.h"
 
-static const char *path_name(enum screen_path path) {
-	static const char *const names[] = {
-		[SCREEN_UNKNOWN] = "",
-		[SCREEN_MAP] = "map",
-		[SCREEN_MESSAGES] = "messages",
-		[SCREEN_UNSUPPORTED] = "unsupported",
-	};
-	return names[path];
-}
-
-/* As the user may write it: no more than needed. */
 static int print_id(const struct inspected *vm, const struct console *console, char **ret) {
-	bool is_short = console_list_has_one_device(&vm->qemu.consoles);
-	const char *slash = strrchr(console->device, '/');
-	const char *device = slash ? slash + 1 : console->device;
-	return asprintf(ret, "%s/%s%s%u", vm->qemu.name, is_short ? "" : device,
-		       is_short ? "" : "/", console->head) < 0
-		       ? -ENOMEM
-		       : 0;
+	AUTO_FREE char *name = NULL;
+	int r = console_name(&vm->qemu.consoles, console, &name);
+	if (r < 0) {
+		return r;
+	}
+	return asprintf(ret, "%s/%s", vm->qemu.name, name) < 0 ? -ENOMEM : 0;
 }
 
 static int add_row(struct table *table, const struct inspected *vm, const struct console *console) {
@@ -42,7 +30,7 @@ static int add_row(struct table *table, const struct inspected *vm, const struct
 	}
 	snprintf(head, sizeof(head), "%u", console->head);
 	snprintf(size, sizeof(size), "%ux%u", console->width, console->height);
-	const char *cells[] = {id, head, console->device, size, path_name(vm->path)};
+	const char *cells[] = {id, head, console->device, size, screen_path_name(vm->path)};
 	int r = 0;
 	for (size_t i = 0; i < sizeof(cells) / sizeof(cells[0]) && r == 0; i++) {
 		r = table_add(table, cells[i], NULL);
@@ -82,7 +70,8 @@ static int add_object(cJSON *array, const struct inspected *vm, const struct con
 			       cJSON_AddNumberToObject(object, "head", console->head) &&
 			       cJSON_AddNumberToObject(object, "width", console->width) &&
 			       cJSON_AddNumberToObject(object, "height", console->height) &&
-			       cJSON_AddStringToObject(object, "capture", path_name(vm->path))
+			       cJSON_AddStringToObject(
+				       object, "capture", screen_path_name(vm->path))
 		       ? 0
 		       : -ENOMEM;
 }

@@ -20,6 +20,7 @@ struct listener {
 	sd_event_source *early; // enabled as the handshake ends
 	const char *name;       // borrowed
 	struct screen *screen;  // borrowed
+	bool wants_copies;      // of listener_create()
 	struct frame frame;     // the current one, without a reference of its own: it is in `maps`
 	bool is_new;            // set by a new map, cleared as it is touched: all of it has changed
 	struct map *maps[N_CACHED]; // the most recent one first; with messages, only the first
@@ -272,7 +273,9 @@ static int handle_pointer(sd_bus_message *message, void *data, sd_bus_error *err
 
 static int get_interfaces(sd_bus *bus, const char *path, const char *interface,
 	const char *property, sd_bus_message *reply, void *data, sd_bus_error *error) {
-	return sd_bus_message_append(reply, "as", 1, MAP_INTERFACE);
+	const struct listener *listener = data;
+	return listener->wants_copies ? sd_bus_message_append(reply, "as", 0)
+				      : sd_bus_message_append(reply, "as", 1, MAP_INTERFACE);
 }
 
 static const sd_bus_vtable vtable[] = {
@@ -363,8 +366,8 @@ static int start(struct listener *listener, sd_event *event, int fd) {
 	return r < 0 ? r : sd_bus_attach_event(listener->bus, event, SD_EVENT_PRIORITY_NORMAL);
 }
 
-int listener_create(
-	struct listener **ret, sd_event *event, int fd, const char *name, struct screen *screen) {
+int listener_create(struct listener **ret, sd_event *event, int fd, const char *name,
+	struct screen *screen, bool wants_copies) {
 	struct listener *listener = calloc(1, sizeof(*listener));
 	if (!listener) {
 		close(fd);
@@ -372,6 +375,7 @@ int listener_create(
 	}
 	listener->name = name;
 	listener->screen = screen;
+	listener->wants_copies = wants_copies;
 	screen_set_path(screen, SCREEN_UNKNOWN);
 	int r = start(listener, event, fd);
 	if (r < 0) {

@@ -14,10 +14,11 @@ struct listener;
 
 /*
  * Serves a connected socket on this loop. Takes fd over, always. The screen is the caller's, and
- * outlives the listener; so does `name`, which is for messages.
+ * outlives the listener; so does `name`, which is for messages. `wants_copies`: QEMU is not told
+ * that it may share its memory, so it sends pictures in messages.
  */
-int listener_create(
-	struct listener **ret, sd_event *event, int fd, const char *name, struct screen *screen);
+int listener_create(struct listener **ret, sd_event *event, int fd, const char *name,
+	struct screen *screen, bool wants_copies);
 /* The screen has no picture any more. NULL is fine. */
 void listener_destroy(struct listener *listener);
 

@@ -269,7 +269,7 @@ int qemu_listen(struct qemu *qemu, const struct console *console, const char *na
 	theirs = ends[1];
 	(void)setsockopt(theirs, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
 	/* First, so that it is complete when QEMU asks it. */
-	int r = capture_add(qemu->capture, ret, ends[0], name, screen);
+	int r = capture_add(qemu->capture, ret, ends[0], name, screen, qemu->wants_copies);
 	if (r < 0) {
 		return r;
 	}

@@ -28,6 +28,7 @@ struct qemu {
 	struct console_list consoles;
 	sd_event *event;         // borrowed
 	struct capture *capture; // borrowed
+	bool wants_copies;       // set by the caller: pictures by messages, not by shared memory
 	const struct qemu_handlers *handlers;
 	void *data;
 	sd_bus *bus;                // NULL between two attempts

@@ -19,6 +19,9 @@ static const struct command commands[] = {
 	{"record",
 		"[--vm NAME=ADDRESS]… -o FILE|- [--format mp4|h264] [--fps N] [--size WxH] SCANOUT",
 		"Records a scanout as H.264 until SIGINT.", run_record},
+	{"measure", "[--json] [--vm NAME=ADDRESS]… [--seconds N] [--copies] [SCANOUT…]",
+		"Reads the pictures of scanouts, all by default, and tells how many come.",
+		run_measure},
 	{"qemu-args", "[--address ADDRESS] [-n HEADS] [--size WxH]",
 		"Prints what to start QEMU with.", run_qemu_args},
 	{"doctor", "[--json] [--vm NAME=ADDRESS]…",
@@ -93,7 +96,7 @@ static int run(struct host *host, int argc, char *argv[]) {
 	}
 	if (optind == argc) {
 		return report_usage(
-			host, "Name a command: list, shot, record, qemu-args or doctor.");
+			host, "Name a command: list, shot, record, measure, qemu-args or doctor.");
 	}
 	const struct command *command = find_command(argv[optind]);
 	if (!command) {

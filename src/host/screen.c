@@ -7,6 +7,16 @@
 
 #include "common/cleanup.h"
 
+const char *screen_path_name(enum screen_path path) {
+	static const char *const names[] = {
+		[SCREEN_UNKNOWN] = "",
+		[SCREEN_MAP] = "map",
+		[SCREEN_MESSAGES] = "messages",
+		[SCREEN_UNSUPPORTED] = "unsupported",
+	};
+	return names[path];
+}
+
 void screen_init(struct screen *screen) {
 	*screen = (struct screen){.lock = PTHREAD_MUTEX_INITIALIZER};
 	TAILQ_INIT(&screen->viewers);
@@ -58,6 +68,7 @@ void screen_touch(struct screen *screen, const struct rect *damage) {
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	pthread_mutex_lock(&screen->lock);
 	screen->frame.usec = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+	screen->n_come++;
 	tell(screen, damage);
 	pthread_mutex_unlock(&screen->lock);
 }
@@ -107,7 +118,8 @@ void screen_take(struct screen *screen, struct viewer *viewer, struct screen_new
 	if (viewer->is_told && eventfd_read(viewer->fd, &count) == 0) {
 		viewer->is_told = false;
 	}
-	*ret = (struct screen_news){screen->frame, viewer->damage, screen->path, screen->is_gone};
+	*ret = (struct screen_news){
+		screen->frame, viewer->damage, screen->path, screen->is_gone, screen->n_come};
 	if (ret->frame.map) {
 		map_ref(ret->frame.map);
 	}

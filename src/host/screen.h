@@ -29,9 +29,13 @@ struct screen {
 	pthread_mutex_t lock; // held for some assignments only
 	struct frame frame;
 	enum screen_path path;
-	bool is_gone; // QEMU closed the connection; cleared when the next one is made
+	bool is_gone;    // QEMU closed the connection; cleared when the next one is made
+	uint64_t n_come; // pictures, ever
 	TAILQ_HEAD(viewer_list, viewer) viewers; // viewer.link
 };
+
+/* As users read it; "" for SCREEN_UNKNOWN. */
+const char *screen_path_name(enum screen_path path);
 
 void screen_init(struct screen *screen);
 /* Nobody looks any more. */
@@ -53,6 +57,7 @@ struct screen_news {
 	struct rect damage;
 	enum screen_path path;
 	bool is_gone;
+	uint64_t n_come;
 };
 void screen_take(struct screen *screen, struct viewer *viewer, struct screen_news *ret);
 

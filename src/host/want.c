@@ -14,15 +14,8 @@ static void drop_listener(struct want *want) {
 
 static void fail_find(struct want *want, int r) {
 	AUTO_FREE char *text = NULL;
-	int n = r == -ENOTUNIQ
-			? asprintf(&text,
-				  "Several GPUs of '%s' have a head %s. Name the device as well, see "
-				  "'scanout-host list'",
-				  want->qemu.name, want->scanout)
-			: asprintf(&text, "'%s' has no scanout '%s'. Type: scanout-host list",
-				  want->qemu.name, want->scanout);
-	want->failed(want->data, HOST_FAILED, r == -ENOTUNIQ ? "AmbiguousScanout" : "NoSuchScanout",
-		n < 0 ? "" : text);
+	const char *error = console_explain(r, want->qemu.name, want->scanout, &text);
+	want->failed(want->data, HOST_FAILED, error, text ? text : "");
 }
 
 static void handle_found(void *data, struct qemu *qemu) {

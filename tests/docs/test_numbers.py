@@ -69,6 +69,7 @@ LIMITS = {
     "scanoutd.conf.5.scd": {"each side from 1 to #": "config_key.MAX_SIZE"},
     "scanout-host.1.scd": {
         "by default #. If the VM": "DEFAULT_FPS",
+        "so many seconds, by default #, and": "DEFAULT_SECONDS",
         "encoded up to # times": "MAX_REPAINTS",
     },
     "scanout-seat.8.scd": {

@@ -70,6 +70,25 @@ def test_record(vm):
     wait_all_free(vm)
 
 
+def test_measure(vm):
+    """Two desktops flip as fast as they can, and a head shows nothing: the pictures of both come by
+    shared memory, and by messages if QEMU may not share it; of the third, none."""
+    cards = [vm.spawn("exec /usr/lib/scanoutd-tests/testcard --name desk --mode 1920x1080 "
+                      f"--scanout card0-Virtual-{n + 1}") for n in range(2)]
+    for head in range(2):
+        wait_shown(vm, head)
+    for options, path in ((), "map"), (("--copies",), "messages"):
+        said = host.run(vm.bus_address, "measure", "--json", "--seconds", 3, *options, 0, 1, 2)
+        found = json.loads(said)["scanouts"]
+        print(f"    by {path}: {sum(row['frames'] for row in found) / 3:.1f} pictures a second")
+        assert [row["capture"] for row in found] == [path] * 3, found
+        assert all(row["frames"] >= row["read"] > 0 for row in found[:2]), found
+        assert found[2]["frames"] == 0, found
+    for card in cards:
+        card.terminate()
+    wait_all_free(vm)
+
+
 def test_killed(vm):
     """scanout-host is killed ten times while a desktop flips as fast as it can: the desktop goes on
     and is captured as before. QEMU 10.0 keeps one socket for each, never more; 'list' leaves none."""
