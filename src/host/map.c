@@ -10,12 +10,12 @@
 
 static _Thread_local struct map *reading;
 
-/* Only files in memory have seals, and only they are what QEMU shares. */
+/* QEMU shares files in memory: they have seals, and no name, which one in a tmpfs has. */
 static int check(int fd, size_t size, struct stat *ret) {
 	if (fstat(fd, ret) < 0) {
 		return -errno;
 	}
-	if (!S_ISREG(ret->st_mode) || fcntl(fd, F_GET_SEALS) < 0) {
+	if (!S_ISREG(ret->st_mode) || ret->st_nlink > 0 || fcntl(fd, F_GET_SEALS) < 0) {
 		return -EMEDIUMTYPE;
 	}
 	return (uint64_t)ret->st_size < size ? -ENODATA : 0;

@@ -2,6 +2,7 @@
 """What a broken QEMU, or whoever broke out into it, may send: each is refused with one line that
 says why, harms nothing else, and a right picture afterwards is shown."""
 import os
+import tempfile
 import unittest
 
 import PIL.Image
@@ -60,6 +61,12 @@ class Input(Case):
         """A file that was QEMU's stdin is nobody's picture, even if it is long enough."""
         (self.folder / "secret").write_bytes(bytes(4 * WIDTH * HEIGHT))
         with open(self.folder / "secret", "rb") as file:
+            self.wrong_map(file.fileno(), "its fd is no shared memory")
+
+    def test_file_in_memory(self):
+        """Nor is one in a tmpfs, as /tmp is on Debian 13."""
+        with tempfile.NamedTemporaryFile(dir="/dev/shm") as file:
+            file.truncate(4 * WIDTH * HEIGHT)
             self.wrong_map(file.fileno(), "its fd is no shared memory")
 
     def test_directory(self):
