@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what building, testing and the demo need on Debian 12 or 13, and says what was missing.
-# Usage: tests/deps.sh build|check
+# Usage: tests/deps.sh build|check|bench
 #        tests/deps.sh demo SUITE  to run guests of this suite; who differs needs no compiler here
 #        tests/deps.sh list        prints what building for a guest needs, in any suite
 set -eu
@@ -12,8 +12,8 @@ host="libavcodec-dev libavformat-dev libavutil-dev libyuv-dev"
 vm="mmdebstrap zstd e2fsprogs openssh-client dbus python3 python3-pil python3-dbus \
 	fonts-dejavu-core debian-archive-keyring systemd util-linux"
 # What gcc's sanitizers need comes with gcc.
-check="git libcmocka-dev dbus clang-format cppcheck libexpat1-dev python3-gi python3-dbus-next \
-	libglib2.0-bin qdbus-qt5 libclang-rt-dev clang"
+check="git procps libcmocka-dev dbus clang-format cppcheck libexpat1-dev python3-gi \
+	python3-dbus-next libglib2.0-bin qdbus-qt5 libclang-rt-dev clang"
 
 case "${1:-build}" in
 build) wanted="$build $host" ;;
@@ -23,8 +23,9 @@ demo)
 	[ "${2:-}" != "$(. /etc/os-release && echo "${VERSION_CODENAME:-}")" ] || wanted="$guest $vm"
 	;;
 check) wanted="$guest $host $vm $check" ;;
+bench) wanted="$guest $host $vm python3-matplotlib" ;;
 list) echo "$guest"; exit ;;
-*) echo "usage: $0 build|check|demo SUITE|list" >&2; exit 64 ;;
+*) echo "usage: $0 build|check|bench|demo SUITE|list" >&2; exit 64 ;;
 esac
 
 missing=""

@@ -15,10 +15,11 @@ SEAT_SERVER = os.environ.get("SEAT_SERVER", os.path.join(ROOT, "build", "tests",
 
 
 class Server:
-    def __init__(self, *options):
+    def __init__(self, *options, **env):
         self.folder = tempfile.mkdtemp(prefix="seat-")
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.process = subprocess.Popen([SEAT_SERVER, self.folder, *options], stdin=theirs)
+        self.process = subprocess.Popen([SEAT_SERVER, self.folder, *options], stdin=theirs,
+                                        env={**os.environ, **env})
         theirs.close()
         self.log = []
         self.untold = []
@@ -81,10 +82,11 @@ class ServerTest(unittest.TestCase):
     """A test with a server of its own, which must survive it and leak nothing."""
 
     options = ()
+    env: dict[str, str] = {}
     hung_up = ConnectionError  # what a client sees that is hung up on
 
     def setUp(self):
-        self.server = Server(*self.options)
+        self.server = Server(*self.options, **self.env)
         self.addCleanup(self.stop)
 
     def stop(self):

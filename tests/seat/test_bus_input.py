@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The mini bus, as raw bytes."""
 import os
+import pathlib
 import socket
 import struct
 import unittest
@@ -20,6 +21,9 @@ def get_id(serial, flags=0):
 
 
 class BadInput(Login1Test):
+    # As tests/fuzz/leaks.c says.
+    env = {"LSAN_OPTIONS": f"suppressions={pathlib.Path(__file__).parent / 'libsystemd.supp'}"}
+
     def raw(self):
         link = socket.socket(socket.AF_UNIX)
         link.connect(self.server.path("bus"))

@@ -20,17 +20,27 @@
 
 #define FIRST_CARDS "4"
 
-static bool has_logged(struct bus_rig *rig, const char *text, char *log, size_t size) {
+/* All that the daemon wrote since the log was begun. */
+static char *read_log(struct bus_rig *rig) {
 	AUTO_FCLOSE FILE *file = fopen(rig->log, "re");
-	size_t n = file ? fread(log, 1, size - 1, file) : 0;
-	log[n] = '\0';
+	char *log = NULL;
+	size_t size = 0;
+	if (!file || getdelim(&log, &size, '\0', file) < 0) {
+		free(log);
+		log = strdup("");
+	}
+	return log;
+}
+
+static bool has_logged(struct bus_rig *rig, const char *text) {
+	AUTO_FREE char *log = read_log(rig);
 	return strstr(log, text);
 }
 
+/* Not by cmocka, which cuts off what is long. */
 static void show_log(void *data) {
-	char log[16384];
-	has_logged(data, "", log, sizeof(log));
-	print_error("The daemon wrote:\n%s\n", log);
+	AUTO_FREE char *log = read_log(data);
+	fprintf(stderr, "The daemon wrote:\n%s\n", log);
 }
 
 struct bus_rig *bus_rig_new(void) {
@@ -203,7 +213,8 @@ static void receive_notice(struct bus_rig *rig, char *text, size_t size) {
 	assert_true(poll(fds, 2, -1) > 0);
 	ssize_t n = recv(rig->notify_fd, text, size - 1, MSG_DONTWAIT);
 	if (n <= 0) {
-		assert_logged(rig, "\n\n"); // shows the log
+		show_log(rig);
+		fail_msg("The daemon has ended, or tells nothing");
 	}
 	text[n] = '\0';
 }
@@ -233,10 +244,10 @@ pid_t bus_rig_find_front(struct bus_rig *rig) {
 	return children && fscanf(children, "%d", &pid) == 1 ? pid : 0;
 }
 
-static void assert_ended_well(struct bus_rig *rig, int status) {
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-		print_error("the daemon's wait status is 0x%x\n", (unsigned)status);
-		assert_logged(rig, "\n\n");
+void bus_rig_assert_exit(struct bus_rig *rig, int status, int code) {
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != code) {
+		show_log(rig);
+		fail_msg("The daemon's wait status is 0x%x", (unsigned)status);
 	}
 }
 
@@ -244,7 +255,7 @@ void bus_rig_stop_daemon(struct bus_rig *rig) {
 	pid_t pid = rig->daemon;
 	rig->daemon = 0;
 	kill(pid, SIGTERM);
-	assert_ended_well(rig, wait_for_exit(pid));
+	bus_rig_assert_exit(rig, wait_for_exit(pid), 0);
 }
 
 void bus_rig_change_clock(struct bus_rig *rig, const char *clock) {
@@ -261,16 +272,15 @@ int bus_rig_run(struct bus_rig *rig, const char *cards, const char *argument) {
 }
 
 void assert_logged(struct bus_rig *rig, const char *text) {
-	char log[16384];
-	if (!has_logged(rig, text, log, sizeof(log))) {
-		fail_msg("The daemon did not write '%s' but:\n%s", text, log);
+	if (!has_logged(rig, text)) {
+		show_log(rig);
+		fail_msg("The daemon did not write '%s'", text);
 	}
 }
 
 void bus_rig_wait_logged(struct bus_rig *rig, const char *text) {
-	char log[16384];
 	uint64_t since = patience_begin(text);
-	while (!has_logged(rig, text, log, sizeof(log))) {
+	while (!has_logged(rig, text)) {
 		patience_sleep(since);
 	}
 	patience_end();
@@ -280,7 +290,7 @@ void bus_rig_destroy(struct bus_rig *rig) {
 	sd_bus_flush_close_unref(rig->client);
 	if (rig->front) {
 		kill(rig->front, SIGTERM);
-		assert_ended_well(rig, wait_for_exit(rig->front));
+		bus_rig_assert_exit(rig, wait_for_exit(rig->front), 0);
 	}
 	if (rig->daemon) {
 		bus_rig_stop_daemon(rig);

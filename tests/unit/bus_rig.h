@@ -48,6 +48,8 @@ void bus_rig_write_config(struct bus_rig *rig, const char *text);
 /* Waits until the daemon has written this to stderr. */
 void bus_rig_wait_logged(struct bus_rig *rig, const char *text);
 void assert_logged(struct bus_rig *rig, const char *text);
+/* It has ended with this exit status; else its log is shown. */
+void bus_rig_assert_exit(struct bus_rig *rig, int status, int code);
 
 void bus_rig_destroy(struct bus_rig *rig);
 

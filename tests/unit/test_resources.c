@@ -101,10 +101,7 @@ static void take_and_release(struct bus_rig *rig, sd_bus *bus) {
 static void start_again_if_ended(struct bus_rig *rig) {
 	int status;
 	if (waitpid(rig->daemon, &status, WNOHANG) == rig->daemon) {
-		if (!WIFEXITED(status) || WEXITSTATUS(status) != 1) {
-			print_error("wait status 0x%x\n", (unsigned)status);
-			assert_logged(rig, "\n\n"); // shows the log
-		}
+		bus_rig_assert_exit(rig, status, 1);
 		assert_logged(rig, "The event loop fails: Cannot allocate memory");
 		unlink(rig->log);
 		n_ends++;
