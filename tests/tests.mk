@@ -130,9 +130,9 @@ $(B)/san/%.o: %.c Makefile tests/tests.mk $(B)/paths
 	$(Q)$(CC) $(CPP) -Itests/unit $(PKG_CFLAGS) $(WARN) $(san_CFLAGS) -c -o $@ $<
 
 # The programs that run inside the guest.
-GUEST := testcard probe
+GUEST := testcard probe sender
 guest_c := $(wildcard tests/vm/guest/*.c)
-guest_shared_o := $(patsubst %.c,$(B)/%.o,$(filter-out tests/vm/guest/testcard% tests/vm/guest/probe%,$(guest_c)))
+guest_shared_o := $(patsubst %.c,$(B)/%.o,$(filter-out $(GUEST:%=tests/vm/guest/%%),$(guest_c)))
 guest_PKGS := libdrm libsystemd libcjson cairo
 
 define guest_rule
@@ -234,6 +234,8 @@ fuzz:
 	@tests/fuzz.sh $(B)/fuzz $(FUZZ_SECONDS) $(FUZZERS)
 
 bench:
-	@tests/deps.sh check
+	@tests/deps.sh bench
 	@$(MAKE) --no-print-directory stage
 	@tests/vm/bench.py --suite $(SUITE) --stage $(STAGE) --out $(B)/$(SUITE)/bench
+	@$(MAKE) --no-print-directory $(B)/scanout-host
+	@tests/vm/bench_capture.py --suite $(SUITE) --stage $(STAGE) --out $(B)/$(SUITE)/bench

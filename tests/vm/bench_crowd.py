@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable
 from statistics import median
 
 from bench_figure import Clock, Figure, span
@@ -43,9 +44,10 @@ class Crowd:
     def start(self):
         self.vm.run("echo >/run/start")
 
-    def flips(self, seconds: float) -> list[dict]:
+    def flips(self, seconds: float, meanwhile: Callable[[], object] = lambda: None) -> list[dict]:
         """What each reached in the same seconds."""
         self.start()
+        meanwhile()
         said = [self._next("per_second", seconds + CROWD_SECONDS) for _ in range(self.count)]
         if any(one["errors"] for one in said):
             raise GuestError(f"flips failed: {said}")

@@ -41,9 +41,9 @@ def start_child(command: list, **options) -> subprocess.Popen:
 class Machine:
     def __init__(self, workdir: Path, *, stage: Path | None, heads: int = 16,
                  set: str = "base", suite: str = suites.DEFAULT, devices: list[str] = [],
-                 hostmem: str = "1G"):
+                 hostmem: str = "1G", options: list[str] = []):
         """Nothing happens before start(). Logs go to `workdir`. `hostmem` is what the host gives
-        all pictures; '' is what it gives by itself."""
+        all pictures; '' is what it gives by itself. `options` are more of QEMU's."""
         self.workdir = Path(workdir)
         self.stage = stage
         self.head_count = heads
@@ -51,6 +51,7 @@ class Machine:
         self.suite = suite
         self.devices = devices
         self.hostmem = hostmem
+        self.options = options
         self.ended: str | None = None
         self.console = bytearray()
         self.console_changed = threading.Condition()
@@ -196,6 +197,7 @@ class Machine:
             "-kernel", self.image.kernel, "-initrd", self.image.initrd, "-append", CMDLINE)
         for device in self.devices:
             command += ["-device", device]
+        command += self.options
         with open(self.workdir / "qemu.log", "wb") as log:
             self.qemu = start_child(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                     stderr=log, pass_fds=[theirs.fileno()],

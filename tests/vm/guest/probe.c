@@ -57,6 +57,7 @@ static int print_usage(void) {
 	      "  --connector NAME       and on that connector\n"
 	      "  --mode WIDTHxHEIGHT    in that mode\n"
 	      "  --fill RRGGBB          in that colour\n"
+	      "  --other RRGGBB         and in this one after each other flip\n"
 	      "  --atomic               by atomic commits, non-blocking where it can be\n"
 	      "  --name NAME            with a readable strip of that name (hold)\n"
 	      "  --settle               lets each lease end before the next (storm)\n"
@@ -107,6 +108,10 @@ static bool parse_option(struct probe *probe, int option) {
 	case 'f':
 		ok = args_colour(optarg, &probe->fill);
 		break;
+	case 'x':
+		ok = args_colour(optarg, &probe->fill_other);
+		probe->has_other = true;
+		break;
 	case 'n':
 		probe->name = optarg;
 		break;
@@ -153,6 +158,7 @@ static bool parse_options(struct probe *probe, int argc, char **argv) {
 		{"connector", required_argument, NULL, 'k'},
 		{"mode", required_argument, NULL, 'm'},
 		{"fill", required_argument, NULL, 'f'},
+		{"other", required_argument, NULL, 'x'},
 		{"name", required_argument, NULL, 'n'},
 		{"atomic", no_argument, NULL, 'A'},
 		{"settle", no_argument, NULL, 'w'},

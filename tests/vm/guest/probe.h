@@ -16,13 +16,14 @@
 struct probe {
 	const char *scanouts[PROBE_MAX_SCANOUTS];
 	size_t n_scanouts;
-	struct lease_wish wish; // with the first of scanouts
-	bool request;           // ask scanoutd even if a lease is inherited
-	const char *card;       // NULL, or the card to be master of
-	const char *connector;  // with card: which output
-	const char *name;       // NULL, or draw a strip with its hash
-	uint32_t width, height; // 0: the output's choice
-	uint32_t fill;
+	struct lease_wish wish;    // with the first of scanouts
+	bool request;              // ask scanoutd even if a lease is inherited
+	const char *card;          // NULL, or the card to be master of
+	const char *connector;     // with card: which output
+	const char *name;          // NULL, or draw a strip with its hash
+	uint32_t width, height;    // 0: the output's choice
+	uint32_t fill, fill_other; // of each of the two buffers
+	bool has_other;
 	bool atomic;         // commit, as the compositors of today do
 	bool settle;         // let scanoutd finish one lease before the next is asked for
 	uint64_t pause_usec; // of quiet before each timed call

@@ -101,7 +101,7 @@ int probe_show(const struct probe *probe, struct probe_output *output) {
 		return probe_failed(r, "allocate buffers");
 	}
 	kms_fill(kms, 0, probe->fill);
-	kms_fill(kms, 1, probe->fill);
+	kms_fill(kms, 1, probe->has_other ? probe->fill_other : probe->fill);
 	r = kms_set_crtc(kms, 0);
 	return r < 0 ? probe_failed(r, "set the mode") : 0;
 }
