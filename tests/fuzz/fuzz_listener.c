@@ -97,7 +97,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 	screen_init(&screen);
 	assert(screen_add_viewer(&screen, &viewer) == 0);
 	assert(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
-	assert(listener_create(&listener, event, ends[0], "fuzz", &screen) == 0);
+	assert(listener_create(&listener, event, ends[0], "fuzz", &screen, false) == 0);
 	run(event);
 	assert(send(ends[1], handshake, sizeof(handshake) - 1, MSG_NOSIGNAL) > 0);
 	run(event);
