@@ -1,96 +1,105 @@
-/* scanout-host record: a scanout as a video, until SIGINT. */
+/* scanout-host record: scanouts as videos, until SIGINT. */
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/cleanup.h"
 #include "common/json.h"
 #include "common/number.h"
 #include "common/say.h"
 #include "host/commands.h"
-#include "host/file.h"
 #include "host/options.h"
-#include "host/recorder.h"
+#include "host/recording.h"
 #include "host/report.h"
-#include "host/want.h"
 
 #define DEFAULT_FPS 30
 #define MAX_FPS 240
 
 struct record {
 	struct host *host;
-	const char *path;
+	const char *path;   // a file, or a folder for several
+	char *const *names; // borrowed: the operands
+	size_t n;
 	struct recorder_options options;
 	sd_event *event;
 	struct capture *capture;
-	struct want want;
-	struct recorder *recorder;
-	int fd;
+	struct recording *recordings;
+	size_t n_failed;
+	int code; // of the first that has failed
 };
 
-static int report_result(struct record *record, const struct recorder_result *result) {
-	if (result->error < 0 && result->is_output) {
-		return report(record->host, HOST_FAILED, "OutputFailed",
-			"'%s' cannot be written: %s", record->path, file_explain(result->error));
-	}
-	if (result->error == -ENOSYS) {
-		return report(record->host, HOST_FAILED, "NoEncoder",
-			"libavcodec has no H.264 encoder here. Type: scanout-host doctor");
-	}
-	if (result->error < 0) {
-		return report(record->host, HOST_FAILED, "EncoderFailed",
-			"The picture cannot be encoded (error %d). Try another --size.",
-			-result->error);
-	}
-	return HOST_OK;
+/* To stdout, unless the video goes there. */
+static void say_summary(const struct recording *recording) {
+	const struct recorder_result *result = &recording->result;
+	say("%s: %llu pictures in %.1f s, %.1f MB.", recording->want.title,
+		(unsigned long long)result->n_frames, (double)result->usec / 1e6,
+		(double)result->n_bytes / 1e6);
 }
 
-/* To stdout, unless the video goes there. */
-static int print_summary(struct record *record, const struct recorder_result *result) {
-	if (!record->host->json) {
-		say("%s: %llu pictures in %.1f s, %.1f MB.", record->want.title,
-			(unsigned long long)result->n_frames, (double)result->usec / 1e6,
-			(double)result->n_bytes / 1e6);
-		return HOST_OK;
-	}
-	if (strcmp(record->path, "-") == 0) {
-		return HOST_OK;
-	}
+static cJSON *describe(const struct recording *recording) {
+	const struct recorder_result *result = &recording->result;
 	AUTO_JSON cJSON *object = cJSON_CreateObject();
-	if (!cJSON_AddStringToObject(object, "recorded", record->path) ||
-		!cJSON_AddNumberToObject(object, "frames", (double)result->n_frames) ||
-		!cJSON_AddNumberToObject(object, "usec", (double)result->usec) ||
-		!cJSON_AddNumberToObject(object, "bytes", (double)result->n_bytes)) {
-		return report_errno(record->host, -ENOMEM);
+	return cJSON_AddStringToObject(object, "recorded", recording->path) &&
+			       cJSON_AddNumberToObject(
+				       object, "frames", (double)result->n_frames) &&
+			       cJSON_AddNumberToObject(object, "usec", (double)result->usec) &&
+			       cJSON_AddNumberToObject(object, "bytes", (double)result->n_bytes)
+		       ? TAKE_PTR(object)
+		       : NULL;
+}
+
+/* One object for one scanout; of several, those that went well. */
+static int print_objects(const struct record *record) {
+	AUTO_JSON cJSON *all = cJSON_CreateObject();
+	cJSON *array = cJSON_AddArrayToObject(all, "recordings");
+	for (size_t i = 0; i < record->n; i++) {
+		if (record->recordings[i].has_failed) {
+			continue;
+		}
+		cJSON *object = describe(&record->recordings[i]);
+		if (!cJSON_AddItemToArray(array, object)) {
+			cJSON_Delete(object);
+			return -ENOMEM;
+		}
 	}
-	return json_print(object) < 0 ? report_errno(record->host, -ENOMEM) : HOST_OK;
+	const cJSON *one = record->n == 1 ? cJSON_GetArrayItem(array, 0) : NULL;
+	return json_print(one ? one : all);
+}
+
+static void note_failure(struct record *record, int code) {
+	record->n_failed++;
+	record->code = record->code == HOST_OK ? code : record->code;
 }
 
 static int complete(struct record *record) {
-	struct recorder_result result;
-	recorder_stop(TAKE_PTR(record->recorder), &result);
-	int code = report_result(record, &result);
-	if (code == HOST_OK && result.n_frames == 0) {
-		return report(record->host, HOST_FAILED, "NoPicture",
-			"There was no picture to record: '%s' is empty.", record->path);
+	for (size_t i = 0; i < record->n; i++) {
+		struct recording *recording = &record->recordings[i];
+		int code = recording_stop(recording);
+		if (code != HOST_OK) {
+			recording->has_failed = true;
+			note_failure(record, code);
+		} else if (!recording->has_failed && !record->host->json) {
+			say_summary(recording);
+		}
 	}
-	return code == HOST_OK ? print_summary(record, &result) : code;
+	bool has_any = record->n_failed < record->n && strcmp(record->path, "-") != 0;
+	return record->host->json && has_any ? print_objects(record) : 0;
 }
 
 static int handle_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *data) {
 	struct record *record = data;
-	return sd_event_exit(record->event, complete(record));
+	return sd_event_exit(record->event, 0);
 }
 
-static int handle_ended(sd_event_source *source, int fd, uint32_t events, void *data) {
+/* The others go on. */
+static void handle_failed(void *data, int code) {
 	struct record *record = data;
-	return sd_event_exit(record->event, complete(record));
-}
-
-static void handle_failed(void *data, int code, const char *name, const char *message) {
-	struct record *record = data;
-	(void)sd_event_exit(record->event, report(record->host, code, name, "%s.", message));
+	note_failure(record, code);
+	if (record->n_failed == record->n) {
+		(void)sd_event_exit(record->event, 0);
+	}
 }
 
 /*
@@ -112,46 +121,80 @@ static int catch_signals(struct record *record) {
 	return r < 0 ? r : sd_event_add_signal(record->event, NULL, SIGTERM, handle_signal, record);
 }
 
-static int prepare(struct record *record, const struct vm *vm, const char *scanout) {
+static int prepare(struct record *record) {
+	record->recordings = calloc(record->n, sizeof(*record->recordings));
+	if (!record->recordings) {
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < record->n; i++) {
+		record->recordings[i] = (struct recording){
+			.host = record->host, .fd = -1, .failed = handle_failed, .data = record};
+	}
 	int r = sd_event_new(&record->event);
 	if (r >= 0) {
 		r = catch_signals(record);
 	}
-	if (r >= 0) {
-		r = capture_start(&record->capture);
-	}
-	if (r >= 0) {
-		record->want.failed = handle_failed;
-		record->want.data = record;
-		r = want_init(&record->want, record->event, record->capture, vm, scanout);
-	}
-	if (r >= 0) {
-		record->options.screen = &record->want.screen;
-		record->options.fd = record->fd;
-		r = recorder_start(&record->recorder, &record->options);
-	}
-	return r < 0 ? r
-		     : sd_event_add_io(record->event, NULL, recorder_fd(record->recorder), EPOLLIN,
-			       handle_ended, record);
+	return r < 0 ? r : capture_start(&record->capture);
 }
 
-static int run(struct record *record, const struct vm *vm, const char *scanout) {
-	struct recorder_result result;
-	record->fd = file_open(record->path);
-	if (record->fd < 0) {
-		return report(record->host, HOST_FAILED, "OutputFailed",
-			"'%s' cannot be written: %s", record->path, file_explain(record->fd));
+/* A file in the folder, named by what the user calls the scanout: vm/2 → vm-2.mp4 */
+static char *name_file(const struct record *record, const char *scanout) {
+	char *path;
+	if (record->n == 1) {
+		return strdup(record->path);
 	}
-	int r = prepare(record, vm, scanout);
-	int code = r < 0 ? report_errno(record->host, r) : sd_event_loop(record->event);
-	if (record->recorder) {
-		recorder_stop(record->recorder, &result);
+	if (asprintf(&path, "%s/%s.%s", record->path, scanout, record->options.format->name) < 0) {
+		return NULL;
 	}
-	want_finish(&record->want);
+	for (char *c = path + strlen(record->path) + 1; *c; c++) {
+		*c = *c == '/' ? '-' : *c;
+	}
+	return path;
+}
+
+static int start_one(struct record *record, size_t i) {
+	const struct vm *vm;
+	const char *scanout;
+	int code = options_split(record->host, record->names[i], &vm, &scanout);
+	if (code != HOST_OK) {
+		return code;
+	}
+	char *path = name_file(record, record->names[i]);
+	if (!path) {
+		return report_errno(record->host, -ENOMEM);
+	}
+	return recording_start(&record->recordings[i], record->event, record->capture, vm, scanout,
+		&record->options, path);
+}
+
+static int start_all(struct record *record) {
+	int code = HOST_OK;
+	for (size_t i = 0; i < record->n && code == HOST_OK; i++) {
+		code = start_one(record, i);
+	}
+	return code;
+}
+
+static void finish(struct record *record) {
+	for (size_t i = 0; record->recordings && i < record->n; i++) {
+		recording_finish(&record->recordings[i]);
+	}
+	free(record->recordings);
 	capture_stop(record->capture);
 	sd_event_unref(record->event);
-	close(record->fd);
-	return code < 0 ? report_errno(record->host, code) : code;
+}
+
+static int run(struct record *record) {
+	int r = prepare(record);
+	int code = r < 0 ? HOST_OK : start_all(record);
+	if (r >= 0 && code == HOST_OK) {
+		r = sd_event_loop(record->event);
+		int r2 = complete(record);
+		r = r < 0 ? r : r2;
+		code = record->code;
+	}
+	finish(record);
+	return r < 0 ? report_errno(record->host, r) : code;
 }
 
 static int parse_fps(struct record *record, const char *text) {
@@ -204,13 +247,40 @@ static int parse_option(struct record *record, int option, char *argv[]) {
 	}
 }
 
+static bool is_folder(const char *path) {
+	struct stat st;
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* Two of them would write the same file. */
+static const char *find_twice(const struct record *record) {
+	for (size_t i = 1; i < record->n; i++) {
+		for (size_t j = 0; j < i; j++) {
+			if (strcmp(record->names[i], record->names[j]) == 0) {
+				return record->names[i];
+			}
+		}
+	}
+	return NULL;
+}
+
 /* What the options say together. */
 static int check(struct record *record) {
 	if (!record->path) {
 		return report_usage(record->host, "Name a file by -o, or - for stdout.");
 	}
+	if (record->n > 1 && !is_folder(record->path)) {
+		return report_usage(record->host,
+			"Several scanouts need a folder: '%s' is none. Type: mkdir -p '%s'",
+			record->path, record->path);
+	}
+	const char *twice = find_twice(record);
+	if (twice) {
+		return report_usage(record->host, "'%s' is named twice.", twice);
+	}
 	if (!record->options.format) {
-		record->options.format = output_guess_format(record->path);
+		record->options.format = record->n > 1 ? output_find_format("mp4")
+						       : output_guess_format(record->path);
 	}
 	if (!record->options.format) {
 		return report_usage(record->host,
@@ -234,17 +304,14 @@ static int parse(struct record *record, int argc, char *argv[]) {
 			return code;
 		}
 	}
-	int code = options_finish(record->host, argc, argv, 1);
+	record->names = argv + optind;
+	record->n = (size_t)(argc - optind);
+	int code = options_finish(record->host, argc, argv, record->n ? argc - optind : 1);
 	return code == HOST_OK ? check(record) : code;
 }
 
 int run_record(struct host *host, int argc, char *argv[]) {
 	struct record record = {.host = host, .options.fps = DEFAULT_FPS};
-	const struct vm *vm = NULL;
-	const char *scanout = NULL;
 	int code = parse(&record, argc, argv);
-	if (code == HOST_OK && !host->finished) {
-		code = options_split(host, argv[optind], &vm, &scanout);
-	}
-	return code != HOST_OK || host->finished ? code : run(&record, vm, scanout);
+	return code != HOST_OK || host->finished ? code : run(&record);
 }
