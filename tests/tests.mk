@@ -118,7 +118,7 @@ $(B)/fuzz/fuzz_front: tests/fuzz/fuzz_front.c tests/fuzz/leaks.c $(filter-out sr
 		-o $@ $(filter %.c,$^) $(LIBS_ctl)
 
 $(B)/fuzz/fuzz_listener: tests/fuzz/fuzz_listener.c tests/fuzz/leaks.c \
-	$(patsubst %,src/host/%.c,listener screen frame map picture) $(wildcard src/common/*.[ch])
+	$(patsubst %,src/host/%.c,listener screen frame map picture ages) $(wildcard src/common/*.[ch])
 	$(call say,FUZZ)
 	@mkdir -p $(@D)
 	$(Q)clang $(CPP) -MF $@.d $(PKG_CFLAGS) -O1 -g -fsanitize=fuzzer,address,undefined \

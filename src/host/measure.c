@@ -180,12 +180,12 @@ static double rate(const struct measure *measure, uint64_t n) {
 	return (double)n / measure->seconds;
 }
 
-static int add_row(struct table *table, const struct measure *measure, const struct meter *meter) {
+static int add_row(struct table *table, const struct measure *measure, struct meter *meter) {
 	char come[32], read[32], age[32], late[32];
 	snprintf(come, sizeof(come), "%.1f", rate(measure, meter->n_come));
 	snprintf(read, sizeof(read), "%.1f", rate(measure, meter->n_read));
-	snprintf(age, sizeof(age), "%.2f", meter_age(meter, 50) / 1e3);
-	snprintf(late, sizeof(late), "%.2f", meter_age(meter, 99) / 1e3);
+	snprintf(age, sizeof(age), "%.2f", ages_find(&meter->ages, 50) / 1e3);
+	snprintf(late, sizeof(late), "%.2f", ages_find(&meter->ages, 99) / 1e3);
 	const char *cells[] = {meter->title, screen_path_name(meter->path), come, read, age, late};
 	int r = 0;
 	for (size_t i = 0; i < sizeof(cells) / sizeof(cells[0]) && r == 0; i++) {
@@ -223,7 +223,7 @@ static int print_table(const struct measure *measure) {
 	return 0;
 }
 
-static int add_object(cJSON *array, const struct meter *meter) {
+static int add_object(cJSON *array, struct meter *meter) {
 	cJSON *object = cJSON_CreateObject();
 	return cJSON_AddItemToArray(array, object) &&
 			       cJSON_AddStringToObject(object, "id", meter->title) &&
@@ -233,8 +233,9 @@ static int add_object(cJSON *array, const struct meter *meter) {
 			       cJSON_AddNumberToObject(object, "read", (double)meter->n_read) &&
 			       cJSON_AddNumberToObject(object, "bytes", (double)meter->n_bytes) &&
 			       cJSON_AddNumberToObject(
-				       object, "age_p50_usec", meter_age(meter, 50)) &&
-			       cJSON_AddNumberToObject(object, "age_p99_usec", meter_age(meter, 99))
+				       object, "age_p50_usec", ages_find(&meter->ages, 50)) &&
+			       cJSON_AddNumberToObject(
+				       object, "age_p99_usec", ages_find(&meter->ages, 99))
 		       ? 0
 		       : -ENOMEM;
 }

@@ -3,12 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/cleanup.h"
-
-/* At 400 pictures a second of 16 scanouts, three minutes; later ones are not kept. */
-#define MAX_AGES (1024 * 1024)
 
 int meter_init(struct meter *meter, char *title) {
 	meter->title = title;
@@ -24,7 +20,7 @@ void meter_finish(struct meter *meter, struct capture *capture) {
 		}
 		screen_finish(&meter->screen);
 	}
-	free(meter->ages);
+	ages_finish(&meter->ages);
 	free(meter->line);
 	free(meter->title);
 }
@@ -32,7 +28,7 @@ void meter_finish(struct meter *meter, struct capture *capture) {
 void meter_begin(struct meter *meter) {
 	meter->n_before += meter->n_come;
 	meter->n_come = meter->n_read = meter->n_bytes = 0;
-	meter->n_ages = 0;
+	ages_clear(&meter->ages);
 }
 
 static int make_room(struct meter *meter, size_t line_size) {
@@ -43,15 +39,6 @@ static int make_room(struct meter *meter, size_t line_size) {
 		}
 		meter->line = line;
 		meter->line_size = line_size;
-	}
-	if (meter->n_ages == meter->n_room && meter->n_room < MAX_AGES) {
-		size_t n = meter->n_room ? 2 * meter->n_room : 1024;
-		uint32_t *ages = reallocarray(meter->ages, n, sizeof(*ages));
-		if (!ages) {
-			return -ENOMEM;
-		}
-		meter->ages = ages;
-		meter->n_room = n;
 	}
 	return 0;
 }
@@ -68,15 +55,6 @@ static int read_pixels(struct meter *meter, const struct frame *frame, const str
 	return map_end(frame->map);
 }
 
-static void note_age(struct meter *meter, uint64_t since) {
-	struct timespec time;
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	uint64_t now = (uint64_t)time.tv_sec * 1000000 + (uint64_t)time.tv_nsec / 1000;
-	if (meter->n_ages < meter->n_room) {
-		meter->ages[meter->n_ages++] = (uint32_t)(now - since);
-	}
-}
-
 int meter_read(struct meter *meter) {
 	struct screen_news news;
 	screen_take(&meter->screen, &meter->viewer, &news);
@@ -89,23 +67,9 @@ int meter_read(struct meter *meter) {
 		r = make_room(meter, (size_t)news.frame.width * FRAME_PIXEL);
 		if (r >= 0 && read_pixels(meter, &news.frame, &news.damage) >= 0) {
 			meter->n_read++;
-			note_age(meter, news.frame.usec);
+			ages_add(&meter->ages, news.frame.usec);
 		}
 	}
 	map_unref(news.frame.map);
 	return r;
-}
-
-static int compare(const void *a, const void *b) {
-	uint32_t left = *(const uint32_t *)a, right = *(const uint32_t *)b;
-	return left < right ? -1 : left > right;
-}
-
-uint32_t meter_age(const struct meter *meter, unsigned percent) {
-	if (meter->n_ages == 0) {
-		return 0;
-	}
-	qsort(meter->ages, meter->n_ages, sizeof(*meter->ages), compare);
-	size_t i = meter->n_ages * percent / 100;
-	return meter->ages[i < meter->n_ages ? i : meter->n_ages - 1];
 }

@@ -2,6 +2,7 @@
 #ifndef SCANOUT_HOST_METER_H
 #define SCANOUT_HOST_METER_H
 
+#include "host/ages.h"
 #include "host/qemu.h"
 
 struct meter {
@@ -11,14 +12,13 @@ struct meter {
 	struct listener *listener;
 	enum screen_path path;
 	bool is_seen, is_gone;
-	uint64_t n_before;     // pictures that had come when it began
-	uint64_t n_come;       // of QEMU, since then
-	uint64_t n_read;       // the newest of those that had come, each time
-	uint64_t n_bytes;      // read
-	uint32_t *ages;        // µs from a picture's coming to the end of its reading
-	size_t n_ages, n_room; // of ages
-	uint8_t *line;         // where a row is read to
-	size_t line_size;      // bytes
+	uint64_t n_before; // pictures that had come when it began
+	uint64_t n_come;   // of QEMU, since then
+	uint64_t n_read;   // the newest of those that had come, each time
+	uint64_t n_bytes;  // read
+	struct ages ages;  // from a picture's coming to the end of its reading
+	uint8_t *line;     // where a row is read to
+	size_t line_size;  // bytes
 };
 
 /* Takes the title over, always. */
@@ -29,7 +29,5 @@ void meter_finish(struct meter *meter, struct capture *capture);
 void meter_begin(struct meter *meter);
 /* Reads what is new; to be called when the viewer's fd is readable. */
 int meter_read(struct meter *meter);
-/* The age that so many of 100 pictures had at most, µs; 0 without any. */
-uint32_t meter_age(const struct meter *meter, unsigned percent);
 
 #endif

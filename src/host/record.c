@@ -45,7 +45,10 @@ static cJSON *describe(const struct recording *recording) {
 			       cJSON_AddNumberToObject(
 				       object, "frames", (double)result->n_frames) &&
 			       cJSON_AddNumberToObject(object, "usec", (double)result->usec) &&
-			       cJSON_AddNumberToObject(object, "bytes", (double)result->n_bytes)
+			       cJSON_AddNumberToObject(object, "bytes", (double)result->n_bytes) &&
+			       cJSON_AddNumberToObject(
+				       object, "age_p50_usec", result->age_p50_usec) &&
+			       cJSON_AddNumberToObject(object, "age_p99_usec", result->age_p99_usec)
 		       ? TAKE_PTR(object)
 		       : NULL;
 }

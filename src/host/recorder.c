@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "host/ages.h"
 #include "host/encoder.h"
 
 #define SECOND UINT64_C(1000000)
@@ -36,14 +36,9 @@ struct recorder {
 	uint64_t next_usec;            // not before is the next one encoded
 	uint64_t repaint_usec;
 	unsigned n_repaints; // left
+	struct ages ages;    // of the pictures that have changed
 	struct recorder_result result;
 };
-
-static uint64_t now(void) {
-	struct timespec time;
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * SECOND + (uint64_t)time.tv_nsec / 1000;
-}
 
 static int fail(struct recorder *recorder, int r, bool is_output) {
 	recorder->result.error = r;
@@ -143,8 +138,9 @@ static int look(struct recorder *recorder) {
 	if (r < 0 || !is_changed) {
 		return 0;
 	}
-	uint64_t begun = now();
+	uint64_t begun = ages_now();
 	r = encode(recorder, news.frame.usec, 0);
+	ages_add(&recorder->ages, news.frame.usec);
 	recorder->next_usec = begun + SECOND / recorder->options.fps;
 	recorder->n_repaints = MAX_REPAINTS;
 	recorder->repaint_usec = begun + REST_USEC;
@@ -152,7 +148,7 @@ static int look(struct recorder *recorder) {
 }
 
 static int repaint(struct recorder *recorder) {
-	uint64_t begun = now();
+	uint64_t begun = ages_now();
 	recorder->n_repaints--;
 	recorder->repaint_usec = begun + SECOND / recorder->options.fps;
 	return encode(recorder, begun, ENCODER_FINE);
@@ -160,7 +156,7 @@ static int repaint(struct recorder *recorder) {
 
 /* In ms, rounded up; -1: until something comes. */
 static int timeout(uint64_t until) {
-	uint64_t time = now();
+	uint64_t time = ages_now();
 	return until <= time ? 0 : (int)((until - time + 999) / 1000);
 }
 
@@ -169,7 +165,7 @@ static void record(struct recorder *recorder) {
 	struct pollfd fds[2] = {{recorder->stop_fd, POLLIN, 0}, {recorder->viewer.fd, POLLIN, 0}};
 	int r = 0;
 	while (r >= 0) {
-		bool is_early = now() < recorder->next_usec;
+		bool is_early = ages_now() < recorder->next_usec;
 		int wait = is_early                   ? timeout(recorder->next_usec)
 			   : recorder->n_repaints > 0 ? timeout(recorder->repaint_usec)
 						      : -1;
@@ -186,7 +182,7 @@ static void record(struct recorder *recorder) {
 		if (fds[1].revents) {
 			r = look(recorder);
 		} else if (!is_early && recorder->n_repaints > 0 &&
-			   now() >= recorder->repaint_usec) {
+			   ages_now() >= recorder->repaint_usec) {
 			r = repaint(recorder);
 		}
 	}
@@ -198,8 +194,8 @@ static void complete(struct recorder *recorder) {
 		(void)look(recorder);
 	}
 	if (recorder->result.error == 0 && recorder->output) {
-		recorder->result.usec = now() - recorder->start_usec;
-		if (encode(recorder, now(), 0) == 0) {
+		recorder->result.usec = ages_now() - recorder->start_usec;
+		if (encode(recorder, ages_now(), 0) == 0) {
 			int r = output_finish(recorder->output);
 			if (r < 0) {
 				fail(recorder, r, true);
@@ -208,6 +204,8 @@ static void complete(struct recorder *recorder) {
 	}
 	if (recorder->output) {
 		recorder->result.n_bytes = output_bytes(recorder->output);
+		recorder->result.age_p50_usec = ages_find(&recorder->ages, 50);
+		recorder->result.age_p99_usec = ages_find(&recorder->ages, 99);
 	}
 }
 
@@ -229,6 +227,7 @@ static void destroy(struct recorder *recorder) {
 	encoder_destroy(recorder->encoder);
 	picture_finish(&recorder->picture);
 	picture_finish(&recorder->scaled);
+	ages_finish(&recorder->ages);
 	cleanup_close(&recorder->stop_fd);
 	cleanup_close(&recorder->ended_fd);
 	free(recorder);

@@ -2,10 +2,10 @@
 
 #include <errno.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "host/ages.h"
 
 const char *screen_path_name(enum screen_path path) {
 	static const char *const names[] = {
@@ -64,10 +64,8 @@ void screen_set(struct screen *screen, enum screen_path path, const struct frame
 }
 
 void screen_touch(struct screen *screen, const struct rect *damage) {
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
 	pthread_mutex_lock(&screen->lock);
-	screen->frame.usec = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+	screen->frame.usec = ages_now();
 	screen->n_come++;
 	tell(screen, damage);
 	pthread_mutex_unlock(&screen->lock);

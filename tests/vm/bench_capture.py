@@ -11,8 +11,11 @@ error.
 import argparse
 import json
 import os
+import re
 import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -22,6 +25,7 @@ HERE = Path(__file__).resolve().parent
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(HERE))
 
+import host  # noqa: E402
 import suites  # noqa: E402
 from bench_crowd import MODE, Crowd  # noqa: E402
 from bench_figure import Clock, Figure, span, table  # noqa: E402
@@ -29,7 +33,8 @@ from bench_ways import (Sender, Taken, by_maps, by_messages, by_screendump, by_v
                         vnc_options)
 from image import ImageError  # noqa: E402
 from machine import GuestError, Machine, Process  # noqa: E402
-from scanouts import COUNT, PROBE, size_heads, start_daemon, wait_all_free, wait_shown  # noqa: E402
+from scanouts import (COUNT, PROBE, hold, size_heads, start_daemon, wait_all_free,  # noqa: E402
+                      wait_shown)
 
 COUNTS = (1, 4, COUNT)
 NAMES = {"maps": "shared memory", "messages": "copied messages", "nv12": "NV12 by TCP",
@@ -62,11 +67,22 @@ def qemu_cpu(vm: Machine) -> float:
     return (int(fields[11]) + int(fields[12])) / TICK
 
 
+def wakeups(pid: int) -> int:
+    """Of all its threads: each is a context switch."""
+    count = 0
+    for status in Path(f"/proc/{pid}/task").glob("*/status"):
+        found = re.findall(r"ctxt_switches:\s+(\d+)", status.read_text())
+        count += sum(map(int, found))
+    return count
+
+
 class Bench:
     def __init__(self, clock: Clock, seconds: int):
         self.clock, self.seconds = clock, seconds
         self.taken: list[dict] = []
         self.flips: list[dict] = []
+        self.records: list[dict] = []
+        self.still: list[dict] = []
 
     def take(self, vm: Machine, way: str, count: int, work: Callable[[], Taken]):
         cpu = qemu_cpu(vm)
@@ -113,6 +129,40 @@ class Bench:
         crowd.end()
         return said["per_second"]
 
+    def measure_record(self, vm: Machine, path: Path):
+        """A moving test card is recorded, and then a picture that stands still."""
+        card = vm.spawn("exec /usr/lib/scanoutd-tests/testcard --name desk --mode 1920x1080 "
+                        "--fps 20 --scanout card0-Virtual-1")
+        wait_shown(vm, 0)
+        with host.recording(vm.bus_address, 0, path, "--json", "--fps", 60,
+                            stdout=subprocess.PIPE) as process:
+            host.wait_recorded(path, 0)
+            time.sleep(self.seconds)
+            process.send_signal(signal.SIGINT)
+            said = json.loads(process.stdout.read())
+            _, _, used = os.wait4(process.pid, 0)
+            process.returncode = 0
+        card.terminate()
+        wait_all_free(vm, 60)
+        self.records.append({**said, "cpu_ms": (used.ru_utime + used.ru_stime) * 1e3
+                             / said["frames"], "rss_mb": used.ru_maxrss / 1024})
+        self.clock.say(f"recorded {said['frames']} pictures, "
+                       f"{self.records[-1]['cpu_ms']:.1f} ms of CPU each")
+        process, _ = hold(vm, "--scanout card0-Virtual-1")
+        wait_shown(vm, 0)
+        with host.recording(vm.bus_address, 0, path) as recorder:
+            size = host.wait_recorded(path, 0)
+            while True:  # until it has been drawn better a few times
+                time.sleep(2)
+                if size == (size := path.stat().st_size):
+                    break
+            before = wakeups(recorder.pid)
+            time.sleep(self.seconds)
+            self.still.append({"seconds": self.seconds, "wakeups": wakeups(recorder.pid) - before,
+                               "bytes": path.stat().st_size - size})
+        process.terminate()
+        wait_all_free(vm, 60)
+
     # What was found
 
     def of(self, way: str, count: int, key: str = "per_second") -> list[float]:
@@ -141,6 +191,18 @@ class Bench:
                                   "one", 1))
         figures.append(self.ratio("flips with capture", [f["captured"] for f in self.flips],
                                   [f["alone"] for f in self.flips], "without", 0.9))
+        half, most, rss = (median(one[key] for one in self.records)
+                           for key in ("age_p50_usec", "age_p99_usec", "rss_mb"))
+        figures += [
+            Figure("picture → packet, p50", half / 1e3, "ms", target="≤ 10 ms", met=half <= 10e3,
+                   note=f"{median(one['cpu_ms'] for one in self.records):.1f} ms of CPU for each"),
+            Figure("picture → packet, p99", most / 1e3, "ms", target="≤ 30 ms", met=most <= 30e3),
+            Figure("RSS of record, one scanout", rss, "MB", target="≤ 40 MB", met=rss <= 40)]
+        wakeups = sum(one["wakeups"] for one in self.still)
+        written = sum(one["bytes"] for one in self.still)
+        figures.append(Figure(f"wakeups in {sum(one['seconds'] for one in self.still)} still s",
+                              wakeups, "", target="0", met=wakeups == 0 and written == 0,
+                              note=f"{written} bytes were written"))
         return figures
 
     def table(self) -> str:
@@ -192,6 +254,8 @@ def measure(bench: Bench, arguments: argparse.Namespace):
         bench.measure_flips(vm, arguments.rounds)
         for _ in range(arguments.rounds):
             bench.take_round(vm)
+        for _ in range(arguments.rounds):
+            bench.measure_record(vm, arguments.out / "record.h264")
     folder = arguments.out.resolve() / "vnc"
     folder.mkdir(exist_ok=True)
     with machine("vnc", vnc_options(folder, COUNT)) as vm:
@@ -229,7 +293,8 @@ def main() -> int:
         failed = f"{type(error).__name__}: {error}"
     figures = [] if failed else bench.figures()
     (out / "capture.json").write_text(json.dumps(
-        {"cpus": os.cpu_count(), "taken": bench.taken, "flips": bench.flips, "failed": failed,
+        {"cpus": os.cpu_count(), "taken": bench.taken, "flips": bench.flips,
+         "records": bench.records, "still": bench.still, "failed": failed,
          "figures": [asdict(figure) for figure in figures]}, indent=1, ensure_ascii=False) + "\n")
     if failed:
         print(f"failed  not all was measured: {failed}\nlogs are in {out}")

@@ -32,13 +32,13 @@ def shot(address: str, head: int, path: Path) -> PIL.Image.Image:
 
 
 @contextlib.contextmanager
-def recording(address: str, head: int, path: Path, *options):
+def recording(address: str, head: int, path: Path, *options, stdout=None):
     """A recording that runs; it is killed at the end if the test has not ended it."""
     with open(path, "wb"):
         pass
     process = machine.start_child(
         [SCANOUT_HOST, "--address", address, "record", head, "-o", path, *options],
-        stderr=subprocess.PIPE, text=True)
+        stdout=stdout, stderr=subprocess.PIPE, text=True)
     try:
         yield process
     finally:
