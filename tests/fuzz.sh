@@ -6,6 +6,7 @@ folder=$1 seconds=$2
 shift 2
 seeds=$(mktemp -d)
 trap 'rm -rf "$seeds"' EXIT
+export LSAN_OPTIONS="suppressions=$PWD/tests/libsystemd.supp"
 /usr/bin/python3 tests/fuzz/seeds.py "$seeds"
 
 # One target, and what became of it.

@@ -103,21 +103,21 @@ seat_env := SEAT_SERVER=$(abspath $(B)/san/seat_server) SCANOUT_RUN=$(abspath $(
 FUZZERS := front listener login1 seatd weston_launch
 FUZZ_SECONDS ?= 15
 # Compiled at one go, which leaves no list of the headers for each file.
-$(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/harness.c tests/fuzz/leaks.c \
+$(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/harness.c \
 	$(wildcard src/seat/*.[ch] src/common/*.[ch] tests/fuzz/*.h)
 	$(call say,FUZZ)
 	@mkdir -p $(@D)
 	$(Q)clang $(CPP) -MF $@.d -Itests/fuzz $(PKG_CFLAGS) -O1 -g -fsanitize=fuzzer,address,undefined \
 		-o $@ $(filter %.c,$^) $(LIBS_ctl)
 
-$(B)/fuzz/fuzz_front: tests/fuzz/fuzz_front.c tests/fuzz/leaks.c $(filter-out src/front/scanout-front.c src/front/front.c, \
+$(B)/fuzz/fuzz_front: tests/fuzz/fuzz_front.c $(filter-out src/front/scanout-front.c src/front/front.c, \
 	$(wildcard src/front/*.[ch])) $(wildcard src/common/*.[ch])
 	$(call say,FUZZ)
 	@mkdir -p $(@D)
 	$(Q)clang $(CPP) -MF $@.d $(PKG_CFLAGS) -O1 -g -fsanitize=fuzzer,address,undefined \
 		-o $@ $(filter %.c,$^) $(LIBS_ctl)
 
-$(B)/fuzz/fuzz_listener: tests/fuzz/fuzz_listener.c tests/fuzz/leaks.c \
+$(B)/fuzz/fuzz_listener: tests/fuzz/fuzz_listener.c \
 	$(patsubst %,src/host/%.c,listener screen frame map picture ages) $(wildcard src/common/*.[ch])
 	$(call say,FUZZ)
 	@mkdir -p $(@D)

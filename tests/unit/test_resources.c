@@ -24,7 +24,9 @@ static void start_daemon(struct bus_rig *rig) {
 	char number[16];
 	snprintf(number, sizeof(number), "%d", shared);
 	setenv("SCANOUTD_STARVE", number, true);
+	setenv("LSAN_OPTIONS", "suppressions=tests/libsystemd.supp", true);
 	bus_rig_start_daemon(rig, "4");
+	unsetenv("LSAN_OPTIONS");
 	unsetenv("SCANOUTD_STARVE");
 }
 
