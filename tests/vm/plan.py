@@ -16,7 +16,8 @@ SHARED: dict = {}
 # What `both` suites are: all tests on one, and on the older one what depends most on the kernel
 # and on the programs.
 BOTH = {"trixie": None,
-        "bookworm": ["desktops", "containers", "restart", "takeover", "linger", "wedge", "leases"]}
+        "bookworm": ["desktops", "containers", "cdi", "engines", "restart", "takeover", "linger",
+                     "wedge", "hotplug", "leases"]}
 
 
 @dataclass(frozen=True)
