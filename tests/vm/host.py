@@ -3,6 +3,7 @@
 import contextlib
 import os
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 import PIL.Image
@@ -32,12 +33,14 @@ def shot(address: str, head: int, path: Path) -> PIL.Image.Image:
 
 
 @contextlib.contextmanager
-def recording(address: str, head: int, path: Path, *options, stdout=None):
-    """A recording that runs; it is killed at the end if the test has not ended it."""
-    with open(path, "wb"):
-        pass
+def recording(address: str, heads: int | Iterable[int], path: Path, *options, stdout=None):
+    """A recording that runs, of a head into a file, or of some into a folder; it is killed at the
+    end if the test has not ended it."""
+    if isinstance(heads, int):
+        heads = [heads]
+        path.write_bytes(b"")
     process = machine.start_child(
-        [SCANOUT_HOST, "--address", address, "record", head, "-o", path, *options],
+        [SCANOUT_HOST, "--address", address, "record", *heads, "-o", path, *options],
         stdout=stdout, stderr=subprocess.PIPE, text=True)
     try:
         yield process

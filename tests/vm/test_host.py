@@ -70,6 +70,31 @@ def test_record(vm):
     wait_all_free(vm)
 
 
+def test_record_several(vm):
+    """Nine desktops in colours of their own are recorded at once: each file shows its desktop."""
+    fills = [(40 + 20 * n, 220 - 20 * n, 30 + 25 * (n % 3)) for n in range(9)]
+    held = [hold(vm, f"--label desk{n} --scanout card0-Virtual-{n + 1} "
+                 f"--fill {'%02x%02x%02x' % fill}") for n, fill in enumerate(fills)]
+    for _, ready in held:
+        wait_shown(vm, ready["index"])
+    folder = vm.workdir / "several"
+    folder.mkdir(exist_ok=True)
+    with host.recording(vm.bus_address, range(9), folder, "--format", "h264") as process:
+        for n in range(9):
+            wait_until(lambda: (folder / f"{n}.h264").exists(), 30, f"{n}.h264 is there")
+            host.wait_recorded(folder / f"{n}.h264", 0)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+    assert process.returncode == 0 and err.count("pictures in") == 9, (process.returncode, err)
+    for n, fill in enumerate(fills):
+        *_, (_, _, width, height, *colour) = host.frames(folder / f"{n}.h264")
+        assert (width, height) == MODE, (n, width, height)
+        assert all(abs(one - other) < 12 for one, other in zip(colour, fill)), (n, fill, colour)
+    for process, _ in held:
+        process.terminate()
+    wait_all_free(vm)
+
+
 def test_measure(vm):
     """Two desktops flip as fast as they can, and a head shows nothing: the pictures of both come by
     shared memory, and by messages if QEMU may not share it; of the third, none."""
