@@ -15,6 +15,7 @@
 #include "ctl/property.h"
 #include "ctl/report.h"
 #include "ctl/seats.h"
+#include "ctl/textfile.h"
 #include "seat/seat_dir.h"
 
 /* podman reads /etc/cdi and /var/run/cdi; what is written here is of this boot only. */
@@ -77,51 +78,6 @@ static int parse(struct ctl *ctl, int argc, char *argv[], struct cdi *cdi) {
 static int report_write(struct ctl *ctl, const char *path, int r) {
 	return report(ctl, CTL_REFUSED, "OutputFailed", "'%s' cannot be written (%s).%s", path,
 		strerror(-r), r == -EACCES || r == -EPERM ? " Type: sudo scanoutctl cdi" : "");
-}
-
-/* All folders that lead to a file. */
-static int make_parents(const char *path) {
-	char parent[PATH_MAX];
-	for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		if (slash - path >= PATH_MAX) {
-			return -ENAMETOOLONG;
-		}
-		snprintf(parent, sizeof(parent), "%.*s", (int)(slash - path), path);
-		if (mkdir(parent, 0755) < 0 && errno != EEXIST) {
-			return -errno;
-		}
-	}
-	return 0;
-}
-
-/* An engine may read at any time, and must not find half of it. */
-static int write_file(const char *path, const char *text) {
-	AUTO_FREE char *draft = NULL;
-	int r = make_parents(path);
-	if (r < 0) {
-		return r;
-	}
-	if (asprintf(&draft, "%s.XXXXXX", path) < 0) {
-		draft = NULL;
-		return -ENOMEM;
-	}
-	int fd = mkostemp(draft, O_CLOEXEC);
-	if (fd < 0) {
-		return -errno;
-	}
-	FILE *f = fdopen(fd, "w");
-	if (!f) {
-		r = -errno;
-		close(fd);
-	} else {
-		bool good = fputs(text, f) >= 0 && fputc('\n', f) != EOF && fchmod(fd, 0644) == 0;
-		good = fclose(f) == 0 && good;
-		r = good && rename(draft, path) == 0 ? 0 : -errno;
-	}
-	if (r < 0) {
-		unlink(draft);
-	}
-	return r;
 }
 
 static int print_done(struct ctl *ctl, const struct cdi *cdi, const cJSON *devices) {
@@ -199,7 +155,7 @@ int run_cdi(struct ctl *ctl, int argc, char *argv[]) {
 		puts(text);
 		return CTL_OK;
 	}
-	int r = write_file(cdi.output, text);
+	int r = textfile_write(cdi.output, text);
 	code = r < 0 ? report_write(ctl, cdi.output, r) : print_done(ctl, &cdi, devices);
 	return code == CTL_OK && n_bad > 0 ? CTL_REFUSED : code;
 }

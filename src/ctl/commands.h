@@ -10,6 +10,7 @@ int run_status(struct ctl *ctl, int argc, char *argv[]);
 int run_release(struct ctl *ctl, int argc, char *argv[]);
 int run_request(struct ctl *ctl, int argc, char *argv[]);
 int run_monitor(struct ctl *ctl, int argc, char *argv[]);
+int run_seccomp(struct ctl *ctl, int argc, char *argv[]);
 int run_resource(struct ctl *ctl, int argc, char *argv[]);
 int run_cdi(struct ctl *ctl, int argc, char *argv[]);
 int run_doctor(struct ctl *ctl, int argc, char *argv[]);

@@ -22,6 +22,9 @@ static const struct command commands[] = {
 	{"resource", "[--json] ID|LABEL|INDEX",
 		"Tells which memory of the host a scanout shows, by virtio-gpu's resource id.",
 		run_resource},
+	{"seccomp", "[--json] [--from FILE] [--output FILE|-]",
+		"Makes a container engine's seccomp profile refuse what reads others' pictures.",
+		run_seccomp},
 	{"doctor", "[--json]", "Checks the chain from the card to a lease; says what to type.",
 		run_doctor},
 };
@@ -94,7 +97,7 @@ static int run(struct ctl *ctl, int argc, char *argv[]) {
 	if (optind == argc) {
 		return report_usage(ctl,
 			"Name a command: list, status, release, request, monitor, cdi, "
-			"resource or doctor.");
+			"resource, seccomp or doctor.");
 	}
 	const struct command *command = find_command(argv[optind]);
 	if (!command) {

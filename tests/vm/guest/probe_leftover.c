@@ -60,20 +60,54 @@ static int look_prime(int fd, uint32_t handle, struct view *view) {
 	return look(dmabuf, 0, view);
 }
 
+/* GETFB2 under a request of another size: the kernel goes by type and number alone (drm_ioctl), and
+ * takes of the argument as much as the request says. */
+static int look_wide(int fd, uint32_t id) {
+	struct {
+		struct drm_mode_fb_cmd2 fb;
+		char more[64];
+	} wide = {.fb.fb_id = id};
+
+	if (drmIoctl(fd, DRM_IOWR(0xCE, wide), &wide) < 0) {
+		return -errno;
+	}
+	if (wide.fb.handles[0] != 0) {
+		drmCloseBufferHandle(fd, wide.fb.handles[0]);
+	}
+	return 0;
+}
+
+/* And by the older ioctl. */
+static int look_old(int fd, uint32_t id) {
+	drmModeFB *fb = drmModeGetFB(fd, id);
+
+	if (fb == NULL) {
+		return -errno;
+	}
+	if (fb->handle != 0) {
+		drmCloseBufferHandle(fd, fb->handle);
+	}
+	drmModeFreeFB(fb);
+	return 0;
+}
+
 /* Tries everything on one framebuffer id. Return: NULL when there is no such framebuffer. */
 static cJSON *peek_framebuffer(int fd, uint32_t id, const char *found_by, bool *visible) {
 	drmModeFB2 *fb = drmModeGetFB2(fd, id);
+	const int error = errno;
 	struct view view = {.dumb = "none", .prime = "none"};
 	cJSON *json;
 
-	if (fb == NULL && errno == ENOENT) {
+	if (fb == NULL && error == ENOENT) {
 		return NULL;
 	}
 	json = cJSON_CreateObject();
 	cJSON_AddNumberToObject(json, "id", id);
 	cJSON_AddStringToObject(json, "by", found_by);
+	cJSON_AddStringToObject(json, "getfb", report_errno(look_old(fd, id)));
+	cJSON_AddStringToObject(json, "wide", report_errno(look_wide(fd, id)));
 	if (fb == NULL) {
-		cJSON_AddStringToObject(json, "getfb2", report_errno(errno));
+		cJSON_AddStringToObject(json, "getfb2", report_errno(error));
 		return json;
 	}
 	if (fb->handles[0] != 0) {
