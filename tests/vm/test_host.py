@@ -95,6 +95,19 @@ def test_record_several(vm):
     wait_all_free(vm)
 
 
+def measured(vm, *arguments) -> list[dict]:
+    """For so long that something came of the first two, however slow the machine is."""
+    for seconds in (3, 30, 300):
+        said = host.run(vm.bus_address, "measure", "--json", "--seconds", seconds, *arguments)
+        found = json.loads(said)["scanouts"]
+        if all(row["read"] for row in found[:2]):
+            break
+    rate = sum(row["frames"] for row in found) / seconds
+    print(f"    {rate:.1f} pictures a second by {found[0]['capture']}")
+    assert all(row["read"] for row in found[:2]), found
+    return found
+
+
 def test_measure(vm):
     """Two desktops flip as fast as they can, and a head shows nothing: the pictures of both come by
     shared memory, and by messages if QEMU may not share it; of the third, none."""
@@ -103,11 +116,9 @@ def test_measure(vm):
     for head in range(2):
         wait_shown(vm, head)
     for options, path in ((), "map"), (("--copies",), "messages"):
-        said = host.run(vm.bus_address, "measure", "--json", "--seconds", 3, *options, 0, 1, 2)
-        found = json.loads(said)["scanouts"]
-        print(f"    by {path}: {sum(row['frames'] for row in found) / 3:.1f} pictures a second")
+        found = measured(vm, *options, 0, 1, 2)
         assert [row["capture"] for row in found] == [path] * 3, found
-        assert all(row["frames"] >= row["read"] > 0 for row in found[:2]), found
+        assert all(row["frames"] >= row["read"] for row in found[:2]), found
         assert found[2]["frames"] == 0, found
     for card in cards:
         card.terminate()
