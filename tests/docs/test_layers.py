@@ -13,8 +13,8 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 # From the ground up. A folder may include those on lower floors, and itself.
 FOLDERS = [
     "common",
-    "seat lib preload door",
-    "daemon run service ctl front host",
+    "seat lib preload door wire",
+    "daemon run service ctl front host link",
 ]
 
 # The files of src/host: one may include those to the left of it.
