@@ -104,7 +104,7 @@ seat_env := SEAT_SERVER=$(abspath $(B)/san/seat_server) SCANOUT_RUN=$(abspath $(
 	FAKE_SECURITY=$(abspath $(B)/san/fake_security.so) \
 	SCANOUT_PRELOAD=$(abspath $(B)/libscanout-preload.so)
 
-FUZZERS := front listener login1 seatd weston_launch
+FUZZERS := front link listener login1 seatd weston_launch
 FUZZ_SECONDS ?= 15
 # Compiled at one go, which leaves no list of the headers for each file.
 $(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/harness.c tests/fuzz/leaks.c \
@@ -127,6 +127,13 @@ $(B)/fuzz/fuzz_listener: tests/fuzz/fuzz_listener.c tests/fuzz/leaks.c \
 	@mkdir -p $(@D)
 	$(Q)clang $(CPP) -MF $@.d $(PKG_CFLAGS) -O1 -g -fsanitize=fuzzer,address,undefined \
 		-o $@ $(filter %.c,$^) -lyuv $(LIBS_ctl)
+
+$(B)/fuzz/fuzz_link: tests/fuzz/fuzz_link.c tests/fuzz/leaks.c src/host/tenants.c src/host/tenants.h \
+	$(wildcard src/wire/*.[ch])
+	$(call say,FUZZ)
+	@mkdir -p $(@D)
+	$(Q)clang $(CPP) -MF $@.d $(PKG_CFLAGS) -O1 -g -fsanitize=fuzzer,address,undefined \
+		-o $@ $(filter %.c,$^) $(LIBS_ctl)
 
 $(B)/san/%.o: %.c Makefile tests/tests.mk $(B)/paths
 	$(call say,CC)

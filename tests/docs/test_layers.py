@@ -18,8 +18,8 @@ FOLDERS = [
 ]
 
 # The files of src/host: one may include those to the left of it.
-HOST = ("ages map frame screen listener capture console qemu host report options want file png "
-        "picture encoder output recorder recording meter commands inspection list shot record "
+HOST = ("ages map frame screen listener capture console qemu tenants link host report options want file "
+        "png picture encoder output recorder recording meter commands inspection list shot record "
         "measure qemuargs doctor scanout-host")
 
 # The rooms of src/daemon from the ground up, and what is in each. A file may include those in lower
