@@ -139,6 +139,12 @@ static int receive(struct link *link) {
 		return -ECONNRESET;
 	}
 	lines_feed(&link->lines, data, (size_t)n, handle_line, link);
+	if (link->lines.n_dropped > 0 && link->is_greeted) {
+		say_seldom(&link->refused,
+			"%s: a line of the VM's is refused: it is too long, or has a NUL in it",
+			link->path);
+	}
+	link->lines.n_dropped = 0;
 	return 0;
 }
 

@@ -24,6 +24,14 @@ static void handle_line(void *data, const char *line) {
 	}
 }
 
+static void say_dropped(struct port *port) {
+	if (port->lines.n_dropped > 0) {
+		port->lines.n_dropped = 0;
+		say_seldom(&port->refused,
+			"A line of the host's is refused: it is too long, or has a NUL in it");
+	}
+}
+
 static int read_port(struct port *port) {
 	char data[LINES_MAX];
 	ssize_t n = 0;
@@ -33,6 +41,7 @@ static int read_port(struct port *port) {
 			break;
 		}
 		lines_feed(&port->lines, data, (size_t)n, handle_line, port);
+		say_dropped(port);
 	}
 	if (n < 0 && errno != EAGAIN && errno != EINTR && errno != ECONNRESET) {
 		return -errno;

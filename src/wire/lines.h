@@ -12,7 +12,7 @@ struct lines {
 	size_t used;
 	bool is_dropped;    // set as the current line turns out too long, or to have a NUL in it;
 			    // cleared by its newline
-	unsigned n_dropped; // lines, ever
+	unsigned n_dropped; // lines; cleared by whoever tells it
 };
 
 /*
