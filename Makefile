@@ -9,6 +9,7 @@ INCLUDEDIR ?= $(PREFIX)/include
 DATADIR ?= $(PREFIX)/share
 MANDIR ?= $(DATADIR)/man
 UNITDIR ?= $(LIBDIR)/systemd/system
+UDEVRULESDIR ?= $(LIBDIR)/udev/rules.d
 SYSUSERSDIR ?= $(LIBDIR)/sysusers.d
 # dbus-daemon reads policies below /usr and /etc only, never below /usr/local.
 DBUSPOLICYDIR ?= $(if $(filter /usr,$(PREFIX)),/usr/share,$(SYSCONFDIR))/dbus-1/system.d
@@ -70,12 +71,13 @@ run_common_c := $(filter-out \
 run_o := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/run/*.c src/lib/*.c src/seat/*.c) $(run_common_c))
 service_o := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/service/*.c src/door/*.c src/lib/*.c src/seat/*.c)) $(common_o)
 front_o := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/front/*.c src/door/*.c)) $(common_o)
-host_o := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/host/*.c)) $(common_o)
+link_o := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/link/*.c src/wire/*.c)) $(common_o)
+host_o := $(patsubst src/%.c,$(B)/%.o,$(wildcard src/host/*.c src/wire/*.c)) $(common_o)
 man := $(patsubst docs/man/%.scd,$(B)/man/%,$(wildcard docs/man/*.scd))
 
 .PHONY: all
 all: $(B)/scanoutd $(B)/scanoutctl $(B)/scanout-run $(B)/scanout-seat $(B)/scanout-front \
-	$(B)/libscanout-preload.so $(if $(HOST),$(B)/scanout-host) $(man)
+	$(B)/scanout-link $(B)/libscanout-preload.so $(if $(HOST),$(B)/scanout-host) $(man)
 
 $(B)/scanoutd: $(daemon_o)
 	$(call say,LINK)
@@ -94,6 +96,10 @@ $(B)/scanout-seat: $(service_o)
 	$(Q)$(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS) -o $@ $^ $(LIBS_ctl)
 
 $(B)/scanout-front: $(front_o)
+	$(call say,LINK)
+	$(Q)$(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS) -o $@ $^ $(LIBS_ctl)
+
+$(B)/scanout-link: $(link_o)
 	$(call say,LINK)
 	$(Q)$(CC) $(CFLAGS) -pie -Wl,-z,relro,-z,now $(LDFLAGS) -o $@ $^ $(LIBS_ctl)
 
@@ -138,6 +144,7 @@ install: all
 	install -D -m 755 $(B)/scanoutd $(DESTDIR)$(SBINDIR)/scanoutd
 	install -D -m 755 $(B)/scanout-seat $(DESTDIR)$(SBINDIR)/scanout-seat
 	install -D -m 755 $(B)/scanout-front $(DESTDIR)$(SBINDIR)/scanout-front
+	install -D -m 755 $(B)/scanout-link $(DESTDIR)$(SBINDIR)/scanout-link
 	install -D -m 755 $(B)/scanoutctl $(DESTDIR)$(BINDIR)/scanoutctl
 	install -D -m 755 $(B)/scanout-run $(DESTDIR)$(BINDIR)/scanout-run
 	$(if $(HOST),install -D -m 755 $(B)/scanout-host $(DESTDIR)$(BINDIR)/scanout-host)
@@ -154,6 +161,7 @@ install: all
 	install -D -m 644 dbus/org.scanoutd.Scanout1.xml \
 		$(DESTDIR)$(DATADIR)/dbus-1/interfaces/org.scanoutd.Scanout1.xml
 	install -D -m 644 include/scanout/dbus_names.h $(DESTDIR)$(INCLUDEDIR)/scanout/dbus_names.h
+	install -D -m 644 -t $(DESTDIR)$(UDEVRULESDIR) systemd/60-scanout-link.rules
 	install -D -m 644 systemd/scanoutd.sysusers $(DESTDIR)$(SYSUSERSDIR)/scanoutd.conf
 	test -e $(DESTDIR)$(SYSCONFDIR)/scanoutd/scanoutd.conf || \
 		install -D -m 644 systemd/scanoutd.conf $(DESTDIR)$(SYSCONFDIR)/scanoutd/scanoutd.conf
@@ -166,6 +174,7 @@ uninstall:
 	rm -f $(DESTDIR)$(SBINDIR)/scanoutd $(DESTDIR)$(BINDIR)/scanoutctl \
 		$(DESTDIR)$(BINDIR)/scanout-run $(DESTDIR)$(BINDIR)/scanout-host $(DESTDIR)$(LIBDIR)/libscanout-preload.so \
 		$(DESTDIR)$(SBINDIR)/scanout-seat $(DESTDIR)$(SBINDIR)/scanout-front \
+		$(DESTDIR)$(SBINDIR)/scanout-link $(DESTDIR)$(UDEVRULESDIR)/60-scanout-link.rules \
 		$(addprefix $(DESTDIR)$(UNITDIR)/,$(services) $(sockets)) \
 		$(DESTDIR)$(DATADIR)/dbus-1/system-services/org.scanoutd.Scanout1.service \
 		$(DESTDIR)$(DBUSPOLICYDIR)/org.scanoutd.Scanout1.conf \
@@ -218,7 +227,7 @@ help:
 	@echo '  B=build         folder to build in'
 	@echo '  CC=cc CFLAGS="-O2 -g" LDFLAGS='
 	@echo '  PREFIX=/usr/local SYSCONFDIR=/etc BINDIR= SBINDIR= LIBDIR= INCLUDEDIR= DATADIR= MANDIR='
-	@echo '  UNITDIR= SYSUSERSDIR= DBUSPOLICYDIR= COMPLETIONDIR= DESTDIR=  for install'
+	@echo '  UNITDIR= UDEVRULESDIR= SYSUSERSDIR= DBUSPOLICYDIR= COMPLETIONDIR= DESTDIR=  for install'
 
 include tests/tests.mk
 

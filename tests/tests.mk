@@ -17,7 +17,7 @@ $(B)/failpoints/%.o: src/%.c Makefile
 # Units run with the sanitizers, so the daemon's objects are built a second time for them.
 san_CFLAGS := -O1 -g $(SANITIZE) -D_FORTIFY_SOURCE=0
 unit_o := $(patsubst %.c,$(B)/san/%.o,$(filter-out src/daemon/main.c,$(wildcard src/daemon/*.c src/daemon/*/*.c)) \
-	$(wildcard src/common/*.c) \
+	$(wildcard src/common/*.c src/wire/*.c) src/link/address.c \
 	$(filter-out tests/unit/test_%.c tests/unit/scanoutd_fake.c tests/unit/fault.c,$(wildcard tests/unit/*.c)))
 units := $(patsubst tests/unit/%.c,$(B)/san/%,$(wildcard tests/unit/test_*.c))
 LIBS_unit = $(LIBS_daemon) $(shell pkg-config --libs cmocka expat)
@@ -61,7 +61,11 @@ $(B)/san/scanout-front: $(call san_o,src/front/*.c src/door/*.c src/common/*.c)
 	$(call say,LINK)
 	$(Q)$(CC) $(san_CFLAGS) -o $@ $^ $(LIBS_ctl)
 
-$(B)/san/scanout-host: $(call san_o,src/host/*.c src/common/*.c)
+$(B)/san/scanout-link: $(call san_o,src/link/*.c src/wire/*.c src/common/*.c)
+	$(call say,LINK)
+	$(Q)$(CC) $(san_CFLAGS) -o $@ $^ $(LIBS_ctl)
+
+$(B)/san/scanout-host: $(call san_o,src/host/*.c src/wire/*.c src/common/*.c)
 	$(call say,LINK)
 	$(Q)$(CC) $(san_CFLAGS) -o $@ $^ $(LIBS_host)
 
@@ -100,7 +104,7 @@ seat_env := SEAT_SERVER=$(abspath $(B)/san/seat_server) SCANOUT_RUN=$(abspath $(
 	FAKE_SECURITY=$(abspath $(B)/san/fake_security.so) \
 	SCANOUT_PRELOAD=$(abspath $(B)/libscanout-preload.so)
 
-FUZZERS := front listener login1 seatd weston_launch
+FUZZERS := front link listener login1 seatd weston_launch
 FUZZ_SECONDS ?= 15
 # Compiled at one go, which leaves no list of the headers for each file.
 $(B)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c tests/fuzz/harness.c \
@@ -123,6 +127,13 @@ $(B)/fuzz/fuzz_listener: tests/fuzz/fuzz_listener.c \
 	@mkdir -p $(@D)
 	$(Q)clang $(CPP) -MF $@.d $(PKG_CFLAGS) -O1 -g -fsanitize=fuzzer,address,undefined \
 		-o $@ $(filter %.c,$^) -lyuv $(LIBS_ctl)
+
+$(B)/fuzz/fuzz_link: tests/fuzz/fuzz_link.c tests/fuzz/leaks.c src/host/tenants.c src/host/tenants.h \
+	$(wildcard src/wire/*.[ch])
+	$(call say,FUZZ)
+	@mkdir -p $(@D)
+	$(Q)clang $(CPP) -MF $@.d $(PKG_CFLAGS) -O1 -g -fsanitize=fuzzer,address,undefined \
+		-o $@ $(filter %.c,$^) $(LIBS_ctl)
 
 $(B)/san/%.o: %.c Makefile tests/tests.mk $(B)/paths
 	$(call say,CC)
@@ -183,7 +194,7 @@ check:
 # All units, or those that T names, with or without their "test_". What a part of them needs is built
 # for that part alone.
 unit_tests := $(units) $(wildcard tests/tools/test_*.py tests/bed/test_*.py tests/docs/test_*.py \
-	tests/ctl/test_*.py tests/seat/test_*.py tests/host/test_*.py)
+	tests/ctl/test_*.py tests/seat/test_*.py tests/host/test_*.py tests/link/test_*.py)
 named = $(filter %/test_$(1:test_%=%) %/test_$(1:test_%=%).py,$(unit_tests))
 unit_chosen := $(if $(T),$(foreach name,$(T),$(call named,$(name))),$(unit_tests))
 unit_unknown := $(strip $(foreach name,$(T),$(if $(call named,$(name)),,$(name))))
@@ -192,8 +203,10 @@ unit_needs := $(filter $(units),$(unit_chosen)) \
 		$(B)/san/scanout-front-fault) \
 	$(if $(filter tests/ctl/%,$(unit_chosen)),$(B)/san/scanoutctl $(B)/san/scanoutd-fake $(B)/san/scanout-front) \
 	$(if $(filter tests/seat/% tests/ctl/%,$(unit_chosen)),$(seat_tests)) \
+	$(if $(filter tests/link/%,$(unit_chosen)),$(B)/san/scanout-link $(B)/san/scanoutd-fake) \
 	$(if $(filter tests/host/%,$(unit_chosen)),$(B)/san/scanout-host $(B)/probe-video)
 run_units = SCANOUTCTL=$(B)/san/scanoutctl SCANOUT_HOST=$(B)/san/scanout-host \
+	SCANOUT_LINK=$(B)/san/scanout-link \
 	PROBE_VIDEO=$(B)/probe-video $(seat_env) tests/unit.sh
 
 check-unit:

@@ -35,6 +35,24 @@ static void check_capture(
 	}
 }
 
+static void check_link(struct diagnosis *diagnosis, const struct inspected *vm) {
+	AUTO_FREE char *name = NULL;
+	if (asprintf(&name, "%s link", vm->qemu.name) < 0) {
+		name = NULL;
+	}
+	const char *check = name ? name : vm->qemu.name;
+	if (vm->link_error) {
+		diagnosis_add(diagnosis, VERDICT_FAIL, check, NULL, "%s.", vm->link_message);
+	} else if (!vm->link.has_daemon) {
+		diagnosis_add(diagnosis, VERDICT_WARN, check, NULL,
+			"scanout-link answers, but scanoutd does not run in the VM. Type there: "
+			"systemctl start scanoutd");
+	} else {
+		diagnosis_add(diagnosis, VERDICT_OK, check, NULL,
+			"scanout-link answers, with %u leases", vm->link.tenants.n);
+	}
+}
+
 static void check_vm(struct diagnosis *diagnosis, const struct inspected *vm) {
 	AUTO_FREE char *capture = NULL;
 	const struct console *console;
@@ -80,6 +98,9 @@ int run_doctor(struct host *host, int argc, char *argv[]) {
 	r = inspection_run(&found, host, true);
 	for (size_t i = 0; i < found.n_vms && r >= 0; i++) {
 		check_vm(&diagnosis, &found.vms[i]);
+		if (found.vms[i].has_link) {
+			check_link(&diagnosis, &found.vms[i]);
+		}
 	}
 	inspection_finish(&found);
 	check_encoder(&diagnosis);

@@ -32,13 +32,15 @@ struct command {
 struct vm {
 	const char *name;
 	const char *address; // of the bus that its QEMU is on
+	const char *link;    // the socket of its link; NULL: none is known
 };
 
 struct host {
 	const struct command *command; // NULL before the command is known
 	struct vm vms[HOST_MAX_VMS];
 	size_t n_vms;
-	char *text; // owned: what a VM of the command line or the environment points to
+	const char *link; // of the first VM, if it was named before that; cleared then
+	char *text;       // owned: what a VM of the command line or the environment points to
 	bool json;
 	bool color;
 	bool finished; // set by --help and --version: there is nothing more to do

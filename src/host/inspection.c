@@ -5,15 +5,18 @@
 #include <string.h>
 
 /* The last one ends the loop. */
-static void finish_vm(struct inspected *vm) {
-	struct inspection *inspection = vm->inspection;
-	vm->is_done = true;
+static void finish(struct inspection *inspection) {
 	for (size_t i = 0; i < inspection->n_vms; i++) {
-		if (!inspection->vms[i].is_done) {
+		if (!inspection->vms[i].is_done || !inspection->vms[i].is_linked) {
 			return;
 		}
 	}
 	(void)sd_event_exit(inspection->event, 0);
+}
+
+static void finish_vm(struct inspected *vm) {
+	vm->is_done = true;
+	finish(vm->inspection);
 }
 
 static void fail_vm(struct inspected *vm, const char *error, const char *message) {
@@ -57,6 +60,24 @@ static void handle_lost(void *data, struct qemu *qemu, const char *name, const c
 	}
 }
 
+static void handle_ready(void *data, struct link *link) {
+	struct inspected *vm = data;
+	vm->is_linked = true;
+	finish(vm->inspection);
+}
+
+static void handle_link_lost(void *data, struct link *link, const char *name, const char *message) {
+	struct inspected *vm = data;
+	if (!vm->is_linked) {
+		vm->link_error = strdup(name);
+		vm->link_message = strdup(message);
+		vm->is_linked = true;
+		finish(vm->inspection);
+	}
+}
+
+static const struct link_handlers link_handlers = {.ready = handle_ready, .lost = handle_link_lost};
+
 static const struct qemu_handlers handlers = {.found = handle_found, .lost = handle_lost};
 
 static int start_vm(struct inspected *vm, const struct vm *named) {
@@ -68,6 +89,11 @@ static int start_vm(struct inspected *vm, const struct vm *named) {
 	if (r >= 0) {
 		r = sd_event_add_io(
 			inspection->event, &vm->news, vm->viewer.fd, EPOLLIN, handle_news, vm);
+	}
+	vm->has_link = named->link;
+	vm->is_linked = !named->link;
+	if (r >= 0 && named->link) {
+		r = link_init(&vm->link, inspection->event, named->link, &link_handlers, vm);
 	}
 	return r < 0 ? r
 		     : qemu_init(&vm->qemu, inspection->event, inspection->capture, &handlers, vm);
@@ -98,6 +124,7 @@ void inspection_finish(struct inspection *inspection) {
 	for (size_t i = 0; i < inspection->n_vms; i++) {
 		struct inspected *vm = &inspection->vms[i];
 		qemu_finish(&vm->qemu);
+		link_finish(&vm->link);
 		capture_remove(inspection->capture, vm->listener);
 		sd_event_source_disable_unref(vm->news);
 		if (vm->viewer.fd >= 0) {
@@ -106,6 +133,8 @@ void inspection_finish(struct inspection *inspection) {
 		}
 		free(vm->error);
 		free(vm->message);
+		free(vm->link_error);
+		free(vm->link_message);
 	}
 	free(inspection->vms);
 	capture_stop(inspection->capture);

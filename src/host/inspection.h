@@ -1,8 +1,12 @@
-/* Looks once at all VMs at the same time: which scanouts they have, and how these are captured. */
+/*
+ * Looks once at all VMs at the same time: which scanouts they have, how these are captured, and who
+ * has them.
+ */
 #ifndef SCANOUT_HOST_INSPECTION_H
 #define SCANOUT_HOST_INSPECTION_H
 
 #include "host/host.h"
+#include "host/link.h"
 #include "host/qemu.h"
 
 struct inspected {
@@ -11,9 +15,13 @@ struct inspected {
 	char *message;    // with it: what to do
 	/* Of its first scanout, if it was probed: it is the same for all. */
 	enum screen_path path;
+	struct link link; // its tenants; none without a link, or if there is an error of that
+	bool has_link;
+	char *link_error, *link_message; // the same for the link
 	/* While it is looked at: */
 	struct inspection *inspection;
-	bool is_done;
+	bool is_done;   // it was
+	bool is_linked; // its link was
 	struct screen screen;
 	struct listener *listener;
 	struct viewer viewer;

@@ -21,29 +21,59 @@ static int print_id(const struct inspected *vm, const struct console *console, c
 	return asprintf(ret, "%s/%s", vm->qemu.name, name) < 0 ? -ENOMEM : 0;
 }
 
+static const struct tenant *find_tenant(const struct inspected *vm, const struct console *console) {
+	static const struct tenant nobody;
+	const struct tenant *tenant =
+		tenants_of_head(&vm->link.tenants, console->device, console->head);
+	return tenant ? tenant : &nobody;
+}
+
+/* Of 64 digits as engines show it: the first 12. */
+static int shown_length(const char *container) {
+	size_t length = strlen(container);
+	return length == 64 && strspn(container, "0123456789abcdef") == length ? 12 : (int)length;
+}
+
+#define N_PLAIN 5  // columns without a link
+#define N_LINKED 8 // and with one
+
 static int add_row(struct table *table, const struct inspected *vm, const struct console *console) {
+	const struct tenant *tenant = find_tenant(vm, console);
 	AUTO_FREE char *id = NULL;
-	char head[16], size[32];
+	char head[16], size[32], container[sizeof(tenant->container)];
 	if (print_id(vm, console, &id) < 0) {
 		id = NULL;
 		return -ENOMEM;
 	}
 	snprintf(head, sizeof(head), "%u", console->head);
 	snprintf(size, sizeof(size), "%ux%u", console->width, console->height);
-	const char *cells[] = {id, head, console->device, size, screen_path_name(vm->path)};
+	snprintf(container, sizeof(container), "%.*s", shown_length(tenant->container),
+		tenant->container);
+	const char *cells[N_LINKED] = {id, head, console->device, size, screen_path_name(vm->path),
+		tenant->label, container, tenant->scanout};
 	int r = 0;
-	for (size_t i = 0; i < sizeof(cells) / sizeof(cells[0]) && r == 0; i++) {
+	for (size_t i = 0; i < table->columns && r == 0; i++) {
 		r = table_add(table, cells[i], NULL);
 	}
 	return r;
 }
 
+static bool has_link(const struct inspection *found) {
+	for (size_t i = 0; i < found->n_vms; i++) {
+		if (found->vms[i].has_link) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static int print_table(const struct inspection *found, bool color) {
-	static const char *const names[] = {"SCANOUT", "HEAD", "DEVICE", "SIZE", "CAPTURE"};
-	AUTO_TABLE struct table table = TABLE_INIT(sizeof(names) / sizeof(names[0]));
+	static const char *const names[N_LINKED] = {
+		"SCANOUT", "HEAD", "DEVICE", "SIZE", "CAPTURE", "LABEL", "CONTAINER", "LEASED"};
+	AUTO_TABLE struct table table = TABLE_INIT(has_link(found) ? N_LINKED : N_PLAIN);
 	const struct console *console;
 	int r = 0;
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && r == 0; i++) {
+	for (size_t i = 0; i < table.columns && r == 0; i++) {
 		r = table_add(&table, names[i], "1");
 	}
 	for (size_t i = 0; i < found->n_vms; i++) {
@@ -58,6 +88,7 @@ static int print_table(const struct inspection *found, bool color) {
 }
 
 static int add_object(cJSON *array, const struct inspected *vm, const struct console *console) {
+	const struct tenant *tenant = find_tenant(vm, console);
 	AUTO_FREE char *id = NULL;
 	cJSON *object = cJSON_CreateObject();
 	if (!cJSON_AddItemToArray(array, object) || print_id(vm, console, &id) < 0) {
@@ -71,7 +102,10 @@ static int add_object(cJSON *array, const struct inspected *vm, const struct con
 			       cJSON_AddNumberToObject(object, "width", console->width) &&
 			       cJSON_AddNumberToObject(object, "height", console->height) &&
 			       cJSON_AddStringToObject(
-				       object, "capture", screen_path_name(vm->path))
+				       object, "capture", screen_path_name(vm->path)) &&
+			       cJSON_AddStringToObject(object, "label", tenant->label) &&
+			       cJSON_AddStringToObject(object, "container", tenant->container) &&
+			       cJSON_AddStringToObject(object, "scanout", tenant->scanout)
 		       ? 0
 		       : -ENOMEM;
 }
@@ -111,13 +145,18 @@ static int parse(struct host *host, int argc, char *argv[], bool *ret_probes) {
 	return options_finish(host, argc, argv, 0);
 }
 
-/* The code of the last VM that cannot be reached. */
+/* The code of the last VM, or link, that cannot be reached. */
 static int report_lost(struct host *host, const struct inspection *found) {
 	int code = HOST_OK;
 	for (size_t i = 0; i < found->n_vms; i++) {
-		if (found->vms[i].error) {
-			code = report(host, HOST_UNREACHABLE, found->vms[i].error, "%s: %s.",
-				found->vms[i].qemu.name, found->vms[i].message);
+		const struct inspected *vm = &found->vms[i];
+		if (vm->error) {
+			code = report(host, HOST_UNREACHABLE, vm->error, "%s: %s.", vm->qemu.name,
+				vm->message);
+		}
+		if (vm->link_error) {
+			code = report(host, HOST_UNREACHABLE, vm->link_error, "%s: %s.",
+				vm->qemu.name, vm->link_message);
 		}
 	}
 	return code;

@@ -27,7 +27,21 @@ static int add_vm(struct host *host, const char *name, const char *address) {
 		return report_usage(
 			host, "%d VMs are the most for one scanout-host.", HOST_MAX_VMS);
 	}
-	host->vms[host->n_vms++] = (struct vm){name, address};
+	host->vms[host->n_vms++] = (struct vm){name, address, host->link};
+	host->link = NULL;
+	return HOST_OK;
+}
+
+/* Of the VM that was named last, or else of the first one. */
+static int set_link(struct host *host, const char *path) {
+	const char **link = host->n_vms > 0 ? &host->vms[host->n_vms - 1].link : &host->link;
+	if (*link) {
+		return report_usage(host,
+			"There are two links of one VM, '%s' and '%s'. Name each --link after its "
+			"--vm.",
+			*link, path);
+	}
+	*link = path;
 	return HOST_OK;
 }
 
@@ -58,6 +72,8 @@ int options_common(struct host *host, int option, char *argv[]) {
 		return add_vm(host, "vm", optarg);
 	case OPTION_VM:
 		return parse_vm(host, optarg);
+	case OPTION_LINK:
+		return set_link(host, optarg);
 	case ':':
 		return report_usage(host, "Option '%s' needs a value.", argv[optind - 1]);
 	default:

@@ -10,6 +10,7 @@
 enum {
 	OPTION_ADDRESS = 0x100,
 	OPTION_VM,
+	OPTION_LINK,
 	OPTION_OWN = 0x200
 };
 
@@ -20,6 +21,7 @@ enum {
 	{"json", no_argument, NULL, 'j'}, \
 	{"address", required_argument, NULL, OPTION_ADDRESS}, \
 	{"vm", required_argument, NULL, OPTION_VM}, \
+	{"link", required_argument, NULL, OPTION_LINK}, \
 	{"help", no_argument, NULL, 'h'}
 /* clang-format on */
 
@@ -31,8 +33,7 @@ int options_parse(struct host *host, int argc, char *argv[], int count);
 int options_finish(struct host *host, int argc, char *argv[], int count);
 
 /*
- * Splits [VM/][DEVICE/]HEAD; where there is one VM it need not be named. The rest is for
- * console_find().
+ * Splits [VM/]SCANOUT; where there is one VM it need not be named. The rest is for want_init().
  */
 int options_split(
 	struct host *host, const char *scanout, const struct vm **ret, const char **ret_rest);

@@ -91,6 +91,12 @@ int run_qemu_args(struct host *host, int argc, char *argv[]) {
 	       "-display dbus,addr=",
 		arguments.heads, (unsigned long long)memory_mib(&arguments));
 	print_escaped(host->vms[0].address);
+	if (host->vms[0].link) {
+		printf(" -device virtio-serial-pci -chardev socket,id=link,path=");
+		print_escaped(host->vms[0].link);
+		printf(",server=on,wait=off -device "
+		       "virtserialport,chardev=link,name=org.scanoutd.host.0");
+	}
 	printf("\n");
 	return HOST_OK;
 }

@@ -22,7 +22,7 @@ static const struct command commands[] = {
 	{"measure", "[--json] [--vm NAME=ADDRESS]… [--seconds N] [--copies] [SCANOUT…]",
 		"Reads the pictures of scanouts, all by default, and tells how many come.",
 		run_measure},
-	{"qemu-args", "[--address ADDRESS] [-n HEADS] [--size WxH]",
+	{"qemu-args", "[--address ADDRESS] [--link SOCKET] [-n HEADS] [--size WxH]",
 		"Prints what to start QEMU with.", run_qemu_args},
 	{"doctor", "[--json] [--vm NAME=ADDRESS]…",
 		"Checks the chain from QEMU to a video; says what to type.", run_doctor},
@@ -41,6 +41,7 @@ static void print_help(void) {
 	       "  -j, --json         print JSON, errors too (on stderr)\n"
 	       "  --address ADDR     QEMU's display is on the bus at this D-Bus address\n"
 	       "  --vm NAME=ADDR     the same for a VM with a name; may be repeated\n"
+	       "  --link SOCKET      the link to that VM: who has which scanout there\n"
 	       "  -h, --help         print this, or the usage of a command\n"
 	       "  --version          print the version\n\n"
 	       "Exit status: 0 done, 1 failed, 2 wrong usage, 3 QEMU is not reachable.\n"

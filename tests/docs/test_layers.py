@@ -13,13 +13,13 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.MULTILINE)
 # From the ground up. A folder may include those on lower floors, and itself.
 FOLDERS = [
     "common",
-    "seat lib preload door",
-    "daemon run service ctl front host",
+    "seat lib preload door wire",
+    "daemon run service ctl front host link",
 ]
 
 # The files of src/host: one may include those to the left of it.
-HOST = ("ages map frame screen listener capture console qemu host report options want file png "
-        "picture encoder output recorder recording meter commands inspection list shot record "
+HOST = ("ages map frame screen listener capture console qemu tenants link host report options want file "
+        "png picture encoder output recorder recording meter commands inspection list shot record "
         "measure qemuargs doctor scanout-host")
 
 # The rooms of src/daemon from the ground up, and what is in each. A file may include those in lower

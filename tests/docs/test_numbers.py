@@ -42,11 +42,13 @@ OURS = {
     "scanout-host.1.scd": {
         "another one every #": "recorder.KEY_USEC",
         "has been still for #": "REST_USEC",
+        "does not answer within #": "link.PATIENCE_USEC",
     },
     "architecture.md": {
         "one timer made at the start, tries it again after #": "retry.RETRY_USEC",
         "After # without an answer": "BLANK_DEADLINE_USEC",
         "wait for modes at most #": "modes.PATIENCE_USEC",
+        "given up after #": "link.PATIENCE_USEC",
         "for up to # if the bus does not": "CREDENTIALS_TIMEOUT_USEC",
     },
 }

@@ -147,10 +147,26 @@ def listener():
     )
 
 
+def link():
+    """Lines of both sides, right ones and wrong ones."""
+    hello = b'{"hello":{"version":1,"program":"x 0.1"}}\n'
+    ready = b'{"ready":{"daemon":true}}\n'
+    end = b'{"end":{"scanout":"card0-Virtual-3","reason":"device-gone"}}\n'
+
+    def grant(head, label):
+        return (b'{"grant":{"scanout":"card0-Virtual-%d","device":"pci/0000/02.0","head":%d,"label":"%s",'
+                b'"container":"c","width":1920,"height":1080}}\n' % (head + 1, head, label))
+    yield from (
+        b"\n" + hello + ready, hello + grant(2, b"desk") + ready + end + grant(2, b"desk"),
+        hello + grant(1, b"a") + grant(2, b"a") + ready, grant(0, b"..") + grant(0, b"a/b"),
+        grant(1023, b"a") + grant(1024, b"a"), b"x" * 5000 + b"\n" + hello, b"\0\n" + hello,
+        b'{"hello":{"version":1e99,"program":"\\u001b"}}\n', b'{"later":[{}]}\n', b"[[[[\n", b'{"end":')
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     for name, seeds, flags in (("front", front, range(2)), ("login1", login1, range(4)),
-                               ("listener", listener, (2, 6, 0, 1)),
+                               ("listener", listener, (2, 6, 0, 1)), ("link", link, (None,)),
                                ("seatd", seatd, range(8)), ("weston_launch", weston_launch, (None,))):
         target = folder / f"fuzz_{name}"
         target.mkdir(parents=True, exist_ok=True)

@@ -48,7 +48,8 @@ vm/03.0/0  0     pci/0000/03.0  640x480  map
         self.assertEqual([(row["id"], row["capture"]) for row in found],
                          [("vm/0", "map"), ("vm/1", "map"), ("one/0", "messages")])
         self.assertEqual(found[1], {"id": "vm/1", "vm": "vm", "device": "pci/0000/02.0", "head": 1,
-                                    "width": 640, "height": 480, "capture": "map"})
+                                    "width": 640, "height": 480, "capture": "map", "label": "",
+                                    "container": "", "scanout": ""})
 
     def test_no_qemu(self):
         self.finish(self.start("list"), 3, "NoQemu: vm: No QEMU has its display on this bus.")

@@ -62,6 +62,7 @@ class Machine:
         self.heads: gpu_heads.Heads | None = None
         self.timer: threading.Timer | None = None
         self.directory: Path | None = None
+        self.link: Path | None = None  # the socket of its link
 
     def __enter__(self) -> "Machine":
         return self
@@ -79,6 +80,7 @@ class Machine:
         self.workdir.mkdir(parents=True, exist_ok=True)
         # Not below the work directory: the path of a unix socket may have 107 bytes.
         self.directory = Path(tempfile.mkdtemp(prefix="scanoutd-vm-"))
+        self.link = self.directory / "link"
         self.started = time.monotonic()
         self.timer = threading.Timer(pace.left(), self._end, ["the time for the whole run is over"])
         self.timer.daemon = True
@@ -197,6 +199,10 @@ class Machine:
             "-kernel", self.image.kernel, "-initrd", self.image.initrd, "-append", CMDLINE)
         for device in self.devices:
             command += ["-device", device]
+        # After all others, which keep their slots. As 'scanout-host qemu-args --link' prints it.
+        command += ["-device", "virtio-serial-pci", "-chardev",
+                    f"socket,id=link,path={self.link},server=on,wait=off",
+                    "-device", "virtserialport,chardev=link,name=org.scanoutd.host.0"]
         command += self.options
         with open(self.workdir / "qemu.log", "wb") as log:
             self.qemu = start_child(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
