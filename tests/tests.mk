@@ -128,7 +128,7 @@ $(B)/fuzz/fuzz_listener: tests/fuzz/fuzz_listener.c \
 	$(Q)clang $(CPP) -MF $@.d $(PKG_CFLAGS) -O1 -g -fsanitize=fuzzer,address,undefined \
 		-o $@ $(filter %.c,$^) -lyuv $(LIBS_ctl)
 
-$(B)/fuzz/fuzz_link: tests/fuzz/fuzz_link.c tests/fuzz/leaks.c src/host/tenants.c src/host/tenants.h \
+$(B)/fuzz/fuzz_link: tests/fuzz/fuzz_link.c src/host/tenants.c src/host/tenants.h \
 	$(wildcard src/wire/*.[ch])
 	$(call say,FUZZ)
 	@mkdir -p $(@D)

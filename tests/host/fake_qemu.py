@@ -28,6 +28,24 @@ GLib.Variant("(s)", (Gio.Socket.__name__ + Gio.UnixFDList.__name__ + Gio.DBusCon
 threading.Thread(target=GLib.MainLoop().run, daemon=True).start()
 
 
+def in_loop(work):
+    """Calls it in the loop's thread; what it returned or raised. dbus-python's watches belong to the
+    loop: another thread that opens or closes a connection pulls them out of its hands."""
+    done: queue.Queue = queue.Queue()
+
+    def run():
+        try:
+            done.put((work(), None))
+        except BaseException as error:
+            done.put((None, error))
+        return False
+    GLib.idle_add(run)
+    result, error = done.get()
+    if error:
+        raise error
+    return result
+
+
 def pixels(width, height, colour):
     """Of one colour, (red, green, blue)."""
     red, green, blue = colour
@@ -142,11 +160,14 @@ class FakeQemu:
     """`gpus` are (device address, number of heads). Text consoles come first, as QEMU's may."""
 
     def __init__(self, address, gpus=(("pci/0000/02.0", 2),), refuses=False):
-        self.bus = dbus.bus.BusConnection(
-            address, mainloop=dbus.mainloop.glib.DBusGMainLoop())
         self.refuses = refuses
         self.registered: queue.Queue = queue.Queue()
         self.listeners: list[Listener] = []
+        in_loop(lambda: self.connect(address, gpus))
+
+    def connect(self, address, gpus):
+        self.bus = dbus.bus.BusConnection(
+            address, mainloop=dbus.mainloop.glib.DBusGMainLoop())
         consoles = [("", 0, "Text")] + [
             (device, head, "Graphic") for device, heads in gpus for head in reversed(range(heads))]
         ids = dbus.Array(range(len(consoles)), "u")
@@ -183,5 +204,5 @@ class FakeQemu:
     def kill(self):
         for listener in self.listeners:
             listener.close()
-        self.bus.close()
+        in_loop(self.bus.close)
         self.objects.clear()
