@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import tempfile
 from pathlib import Path
@@ -78,7 +79,8 @@ def test_record_several(vm):
     for _, ready in held:
         wait_shown(vm, ready["index"])
     folder = vm.workdir / "several"
-    folder.mkdir(exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)  # of a run before
+    folder.mkdir()
     with host.recording(vm.bus_address, range(9), folder, "--format", "h264") as process:
         for n in range(9):
             wait_until(lambda: (folder / f"{n}.h264").exists(), 30, f"{n}.h264 is there")
